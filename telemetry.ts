@@ -1,0 +1,48 @@
+import pino from 'pino';
+import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client';
+
+/**
+ * The only logger and the only place metric names are made. Every line written while a tenant is served carries
+ * `tenantId` and `requestId` (child loggers), so that no log needs to be guessed back to its tenant.
+ */
+export const log = pino({
+  level: 'info',
+  base: {},
+  timestamp: pino.stdTimeFunctions.isoTime,
+  formatters: { level: (label) => ({ level: label }) },
+  redact: ['authorization', 'password', 'token', 'key', '*.authorization', '*.password', '*.token', '*.key'],
+});
+export type Log = typeof log;
+
+export const metrics = new Registry();
+collectDefaultMetrics({ register: metrics });
+
+export const httpSeconds = new Histogram({
+  name: 'freehold_http_request_seconds',
+  help: 'Time to answer an HTTP request, by route and status.',
+  labelNames: ['method', 'route', 'status'],
+  buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
+  registers: [metrics],
+});
+
+/** By tenant, as are all counters: histograms with a series per tenant and bucket would not fit in memory. */
+export const requests = new Counter({
+  name: 'freehold_http_requests_total',
+  help: 'HTTP requests answered to known callers, by tenant and kind of credential.',
+  labelNames: ['tenant', 'credential'],
+  registers: [metrics],
+});
+
+export const refusals = new Counter({
+  name: 'freehold_refusals_total',
+  help: 'Requests and activities refused, by code and tenant.',
+  labelNames: ['code', 'tenant'],
+  registers: [metrics],
+});
+
+export const activitySeconds = new Histogram({
+  name: 'freehold_activity_seconds',
+  help: 'Time one attempt of an activity takes, by activity and outcome.',
+  labelNames: ['activity', 'outcome'],
+  registers: [metrics],
+});
