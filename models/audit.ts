@@ -1,0 +1,62 @@
+import type { Principal } from '../policies/principal.ts';
+import { newId } from './ids.ts';
+import type { Sql } from './scope.ts';
+import { digest } from './secrets.ts';
+
+/**
+ * The only insert into the audit trails, always in the transaction of the change it tells of: if the trail cannot
+ * be written, the change does not happen. The tenant's role may insert and read, never change or remove.
+ */
+export type AuditEvent = {
+  actor: Principal | { kind: 'anonymous' };
+  action: string;
+  subject: { type: string; id?: string | undefined };
+  outcome: 'asked' | 'done' | 'refused' | 'failed';
+  /** The rule that allowed or refused it, in words. */
+  rule?: string | undefined;
+  reason?: string | undefined;
+  requestId?: string | undefined;
+  operationId?: string | undefined;
+  source?: string | undefined;
+  /** Only digests of these are kept. */
+  before?: object | undefined;
+  after?: object | undefined;
+  /** Never secrets, and in the platform's trail never personal data. */
+  details?: Record<string, unknown> | undefined;
+};
+
+const columns = `id, actor, action, subject_type, subject_id, outcome, rule, reason, request_id, operation_id, source,
+  before_digest, after_digest, details`;
+const slots = '$1, $2::jsonb, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14::jsonb';
+
+/** Into the trail of the tenant one is in. */
+export async function auditInTenant(sql: Sql, event: AuditEvent): Promise<void> {
+  await sql(`INSERT INTO audit_events (${columns}) VALUES (${slots})`, valuesOf(event));
+}
+
+/** Into the platform's trail, about a tenant or about no one in particular. */
+export async function auditInSystem(sql: Sql, event: AuditEvent, tenantId?: string): Promise<void> {
+  await sql(`INSERT INTO audit_events (${columns}, tenant_id) VALUES (${slots}, $15)`, [
+    ...valuesOf(event),
+    tenantId ?? null,
+  ]);
+}
+
+function valuesOf(event: AuditEvent): unknown[] {
+  return [
+    newId('evt'),
+    JSON.stringify(event.actor),
+    event.action,
+    event.subject.type,
+    event.subject.id ?? null,
+    event.outcome,
+    event.rule ?? null,
+    event.reason ?? null,
+    event.requestId ?? null,
+    event.operationId ?? null,
+    event.source ?? null,
+    event.before ? digest(JSON.stringify(event.before)) : null,
+    event.after ? digest(JSON.stringify(event.after)) : null,
+    JSON.stringify(event.details ?? {}),
+  ];
+}

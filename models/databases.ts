@@ -1,0 +1,114 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import pg from 'pg';
+import { type Options, Sequelize } from 'sequelize';
+import { type CellConfig, type Config, loadConfig } from '../config.ts';
+import { log } from '../telemetry.ts';
+import { derive } from './secrets.ts';
+
+/**
+ * Every connection there is, made when first needed. Three kinds of login, none a superuser or owner:
+ * `freehold_system` for the shared tables, `freehold_platform` for what Freehold keeps beside a cell's tenants, and
+ * a few `fh_<cell>_<n>` that may become tenants (each a member of at most 500 tenant roles). Their passwords derive
+ * from the root key. The administrator of the URL makes roles and schemas and is used for nothing else.
+ */
+export const rolesPerLogin = 500;
+
+let configured: Config | undefined;
+export function config(): Config {
+  configured ??= loadConfig();
+  return configured;
+}
+
+/** For tests and benches that run several configurations in one process. */
+export function useConfig(given: Config): void {
+  configured = given;
+}
+
+export function cellOf(name: string): CellConfig {
+  const cell = config()
+    .regions.flatMap((region) => region.cells)
+    .find((each) => each.name === name);
+  if (!cell) throw new Error(`cell ${name} is not in FREEHOLD_REGIONS of this process`);
+  return cell;
+}
+
+export function loginName(cell: string, number: number): string {
+  return `fh_${cell.replaceAll('-', '_')}_${String(number).padStart(2, '0')}`;
+}
+
+export function loginPassword(login: string): string {
+  return derive(config().rootKey, `login/${login}`).toString('base64url');
+}
+
+function urlFor(adminUrl: string, login: string): string {
+  const url = new URL(adminUrl);
+  url.username = login;
+  url.password = loginPassword(login);
+  return url.toString();
+}
+
+const connectTimeoutMs = 5_000;
+const idleMs = 30_000;
+// A backend keeps memory for every table it touched; a connection is replaced before that adds up.
+const poolCommon = { connectionTimeoutMillis: connectTimeoutMs, idleTimeoutMillis: idleMs, maxUses: 20_000 };
+
+const pools = new Map<string, pg.Pool>();
+
+function pool(connectionString: string, max: number, more: pg.PoolConfig = {}): pg.Pool {
+  const known = pools.get(connectionString);
+  if (known) return known;
+  const made = new pg.Pool({ connectionString, max, application_name: 'freehold', ...poolCommon, ...more });
+  // Without a listener an idle connection that dies would end the process.
+  made.on('error', (error) => log.warn({ error: error.message }, 'an idle database connection was lost'));
+  pools.set(connectionString, made);
+  return made;
+}
+
+export const systemAdministrator = () => pool(config().systemUrl, 2);
+export const cellAdministrator = (cell: string) => pool(cellOf(cell).url, 4);
+export const cellPlatform = (cell: string) => pool(urlFor(cellOf(cell).url, 'freehold_platform'), 4);
+export const tenantReaders = (cell: string, login: number) =>
+  pool(urlFor(cellOf(cell).url, loginName(cell, login)), 6, { application_name: 'freehold-read' });
+export const systemReaders = () => pool(urlFor(config().systemUrl, 'freehold_system'), 4);
+
+/**
+ * The transaction a model call belongs to, carried by the call chain: Sequelize asks this for it, so that no
+ * query inside `inTenant` or `inSystem` can forget its transaction.
+ */
+const carried = new AsyncLocalStorage<Map<string, unknown>>();
+Sequelize.useCLS({
+  run: (act: (context: unknown) => unknown) => carried.run(new Map(carried.getStore()), () => act(undefined)),
+  bind: (act: unknown) => act,
+  get: (key: string) => carried.getStore()?.get(key),
+  set: (key: string, value: unknown) => carried.getStore()?.set(key, value),
+});
+
+const sequelizes = new Map<string, Sequelize>();
+
+function sequelize(adminUrl: string, login: string, max: number): Sequelize {
+  const url = urlFor(adminUrl, login);
+  const known = sequelizes.get(url);
+  if (known) return known;
+  const options: Options = {
+    dialect: 'postgres',
+    logging: false,
+    pool: { max, min: 0, idle: idleMs, acquire: connectTimeoutMs * 2, maxUses: 20_000 },
+    dialectOptions: { connectionTimeoutMillis: connectTimeoutMs, application_name: 'freehold' },
+    define: { underscored: true, timestamps: false, freezeTableName: true },
+  };
+  const made = new Sequelize(url, options);
+  sequelizes.set(url, made);
+  return made;
+}
+
+export const systemSequelize = () => sequelize(config().systemUrl, 'freehold_system', 8);
+export const tenantSequelize = (cell: string, login: number) =>
+  sequelize(cellOf(cell).url, loginName(cell, login), 8);
+
+export async function closeDatabases(): Promise<void> {
+  const ends = [...pools.values()].map((each) => each.end());
+  const closes = [...sequelizes.values()].map((each) => each.close());
+  pools.clear();
+  sequelizes.clear();
+  await Promise.allSettled([...ends, ...closes]);
+}

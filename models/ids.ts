@@ -1,0 +1,26 @@
+import { typeid } from 'typeid-js';
+
+/**
+ * Ids are a typed prefix and a random part that sorts by time (TypeID: base32 of a UUIDv7). A tenant's schema and
+ * database role share one name made from its id, so no text a person typed ever becomes an identifier in SQL.
+ */
+export type IdKind = 'ten' | 'op' | 'usr' | 'idn' | 'inv' | 'key' | 'ses' | 'agt' | 'evt' | 'req';
+
+/** A TypeID of this prefix, for example `ten_01k9…`. The first character is 0-7: 128 bits in 26 digits. */
+export const idPattern = (kind: IdKind) => new RegExp(`^${kind}_[0-7][0-9a-hjkmnp-tv-z]{25}$`);
+
+const tenantPattern = idPattern('ten');
+
+export function newId(kind: IdKind): string {
+  return typeid(kind).toString();
+}
+
+export function isTenantId(text: string): boolean {
+  return tenantPattern.test(text);
+}
+
+/** Name of the schema and of the role of a tenant. Throws on anything that is not a tenant id. */
+export function schemaOf(tenantId: string): string {
+  if (!isTenantId(tenantId)) throw new Error('not a tenant id');
+  return `t_${tenantId.slice(4)}`;
+}

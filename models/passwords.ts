@@ -1,0 +1,35 @@
+import { hash, verify } from '@node-rs/argon2';
+
+/**
+ * Password hashing: argon2id with OWASP's second profile (19 MiB, 2 passes, 1 lane). At most two run at once in a
+ * process: each takes its memory and a core, and a flood of sign-ins must not take them all.
+ */
+const cost = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
+const atOnceMax = 2;
+
+let running = 0;
+const waiting: (() => void)[] = [];
+
+async function limited<T>(act: () => Promise<T>): Promise<T> {
+  if (running >= atOnceMax) await new Promise<void>((resolve) => waiting.push(resolve));
+  running++;
+  try {
+    return await act();
+  } finally {
+    running--;
+    waiting.shift()?.();
+  }
+}
+
+export function hashPassword(password: string): Promise<string> {
+  return limited(() => hash(password.normalize('NFKC'), cost));
+}
+
+// What an unknown address is compared with, so that it takes as long as a wrong password.
+const nobody = hashPassword('nobody has this password');
+
+export async function passwordMatches(secret: string | undefined, password: string): Promise<boolean> {
+  const against = secret ?? (await nobody);
+  const matches = await limited(() => verify(against, password.normalize('NFKC')));
+  return matches && secret !== undefined;
+}

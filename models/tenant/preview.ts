@@ -1,0 +1,22 @@
+import { schemaOf } from '../ids.ts';
+import { type Place, readInTenant } from '../scope.ts';
+import { tenantTableNames } from '../tenant-schema.ts';
+
+/** How much there is of a tenant, table by table: what a suspension would end and a deletion would destroy. */
+export type Preview = { rows: Record<string, number>; bytes: number };
+
+export async function previewOf(place: Place): Promise<Preview> {
+  const schema = schemaOf(place.tenantId);
+  const counts = tenantTableNames.map(
+    (table) => `(SELECT count(*)::int FROM ${schema}.${table}) AS ${table}`,
+  );
+  const sizes = tenantTableNames.map((table) => `pg_total_relation_size('${schema}.${table}')`);
+  const [counted, sized] = await readInTenant(place, [
+    { text: `SELECT ${counts.join(', ')}`, values: [] },
+    { text: `SELECT (${sizes.join(' + ')})::text AS bytes`, values: [] },
+  ]);
+  const rows = Object.fromEntries(
+    Object.entries(counted?.[0] ?? {}).map(([table, count]) => [table, Number(count)]),
+  );
+  return { rows, bytes: Number(sized?.[0]?.bytes ?? 0) };
+}
