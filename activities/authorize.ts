@@ -1,0 +1,33 @@
+import { readInTenant } from '../models/scope.ts';
+import { placeOf } from '../models/system/tenant.ts';
+import { rolesOf } from '../models/tenant/credential.ts';
+import { authorize, systemMay } from '../policies/authorize.ts';
+import type { Principal } from '../policies/principal.ts';
+import { Refusal } from '../policies/refusal.ts';
+import type { Permit } from './activity.ts';
+
+/**
+ * May whoever stands behind this workflow still do this? Asked before every activity, of today's roles: a right
+ * taken away while an operation runs stops it at the next step.
+ */
+export async function authorizeActivity(asked: {
+  principal: Principal;
+  permit: Permit;
+  tenantId?: string;
+}): Promise<void> {
+  const { principal, permit, tenantId } = asked;
+  const [action, subject] = permit;
+  const allowed =
+    principal.kind === 'system'
+      ? systemMay(principal.id, action, subject)
+      : authorize(await currentRoles(principal), action, { type: subject, object: { id: tenantId } }).allowed;
+  if (!allowed) throw new Refusal('forbidden', `${principal.id} may not ${action} ${subject} (any more).`);
+}
+
+async function currentRoles(principal: Extract<Principal, { kind: 'user' | 'api-key' }>): Promise<string[]> {
+  const place = await placeOf(principal.tenantId);
+  if (!place) return [];
+  const [rows] = await readInTenant(place, [rolesOf(principal.tenantId, principal.id)]);
+  const roles = rows?.[0]?.roles;
+  return roles ? String(roles).split(' ') : [];
+}

@@ -1,0 +1,56 @@
+import type { Declaration } from './activity.ts';
+import { sendInvitation } from './mail.ts';
+import { mirrorOperation } from './operation.ts';
+import { probeTenant } from './probe.ts';
+import { purgeExpired, restartOperations } from './sweep.ts';
+import {
+  applyPlan,
+  blockTenant,
+  closeSubscription,
+  createInvitation,
+  openSubscription,
+  unblockTenant,
+} from './tenant-content.ts';
+import {
+  destroyTenantKey,
+  ensureTenantKey,
+  ensureTenantSchema,
+  removeTenantSchema,
+  verifyErased,
+} from './tenant-schema.ts';
+import { activateTenant, announceDeletion, buryTenant, failTenant, settleTenant } from './tenant-state.ts';
+
+/** Every activity by the name Temporal knows it under. */
+export const declarations = {
+  activateTenant,
+  announceDeletion,
+  applyPlan,
+  blockTenant,
+  buryTenant,
+  closeSubscription,
+  createInvitation,
+  destroyTenantKey,
+  ensureTenantKey,
+  ensureTenantSchema,
+  failTenant,
+  mirrorOperation,
+  openSubscription,
+  probeTenant,
+  purgeExpired,
+  removeTenantSchema,
+  restartOperations,
+  sendInvitation,
+  settleTenant,
+  unblockTenant,
+  verifyErased,
+};
+
+type Callable<D> =
+  D extends Declaration<infer Input, infer Output>
+    ? unknown extends Input
+      ? () => Promise<Output>
+      : (input: Input) => Promise<Output>
+    : never;
+
+/** The activities as a workflow calls them. */
+export type Activities = { [Name in keyof typeof declarations]: Callable<(typeof declarations)[Name]> };

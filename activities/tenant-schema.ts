@@ -1,0 +1,56 @@
+import { schemaOf } from '../models/ids.ts';
+import {
+  destroyTenantKey as destroyKey,
+  ensureTenantKey as ensureKey,
+  keyFingerprints,
+} from '../models/tenant-key.ts';
+import {
+  ensureTenantSchema as ensureSchema,
+  remainsOf,
+  removeTenantSchema as removeSchema,
+} from '../models/tenant-schema.ts';
+import { Refusal } from '../policies/refusal.ts';
+import { activity, placeFor, type Step } from './activity.ts';
+
+export const ensureTenantSchema = activity(['create', 'Tenant'], async ({ tenantId, operationId }: Step) => {
+  await ensureSchema(await placeFor(tenantId), operationId);
+});
+
+export const removeTenantSchema = activity(['delete', 'Tenant'], async ({ tenantId, operationId }: Step) => {
+  await removeSchema(await placeFor(tenantId), operationId);
+});
+
+export const ensureTenantKey = activity(['create', 'Tenant'], async ({ tenantId, operationId }: Step) => {
+  await ensureKey(await placeFor(tenantId), operationId);
+});
+
+export const destroyTenantKey = activity(['delete', 'Tenant'], async ({ tenantId, operationId }: Step) => {
+  await destroyKey(await placeFor(tenantId), operationId);
+});
+
+/** Says what is gone, after looking for it. */
+export type Certificate = {
+  tenantId: string;
+  schema: string;
+  keyFingerprints: string[];
+  checkedAt: string;
+  remains: { schemas: number; roles: number; keys: number; intake: number };
+};
+
+export const verifyErased = activity(
+  ['delete', 'Tenant'],
+  async ({ tenantId }: Step): Promise<Certificate> => {
+    const place = await placeFor(tenantId);
+    const remains = await remainsOf(place);
+    if (Object.values(remains).some((count) => count > 0)) {
+      throw new Refusal('conflict', `Something of the tenant is still there: ${JSON.stringify(remains)}.`);
+    }
+    return {
+      tenantId,
+      schema: schemaOf(tenantId),
+      keyFingerprints: await keyFingerprints(place),
+      checkedAt: new Date().toISOString(),
+      remains,
+    };
+  },
+);

@@ -1,0 +1,167 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import {
+  type Client,
+  WorkflowClient,
+  type WorkflowClientInterceptor,
+  WorkflowExecutionAlreadyStartedError,
+  type WorkflowExecutionDescription,
+  type WorkflowHandle,
+  WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
+} from '@temporalio/client';
+import { defaultPayloadConverter } from '@temporalio/common';
+import type { Startable } from '../models/system/operation.ts';
+import type { StepRecord } from '../policies/operation.ts';
+import type { Principal } from '../policies/principal.ts';
+import {
+  callOffUpdate,
+  controlQueue,
+  type LifecycleInput,
+  lifecycleId,
+  principalHeader,
+  registry,
+  retrySignal,
+  stepsQuery,
+} from '../workflows/registry.ts';
+import { attributesOf, operationIdKey } from '../workflows/search-attributes.ts';
+import { reach, temporal } from './client.ts';
+import { type LiveOperation, liveOperation } from './live-operation.ts';
+
+/**
+ * The only place that starts a workflow. The lifecycle id is the lock: a second operation of a tenant cannot start
+ * while one runs. Starting the same operation again is a success, because a start may lose its reply; starting one
+ * that has ended does nothing, because its first activity is refused (see interceptors.ts).
+ */
+
+/** `blocked`: another operation of the tenant runs; the sweep starts this one later. */
+export type Started = 'started' | 'already-running' | 'blocked';
+
+/** An operation's row is closed by its last activity, some milliseconds before its workflow is. */
+const closingMs = 1_500;
+
+export async function startOperation(operation: Startable): Promise<Started> {
+  const deadline = Date.now() + closingMs;
+  return reach(async (client) => {
+    for (;;) {
+      const outcome = await tryStart(client, operation);
+      if (outcome !== 'blocked' || Date.now() > deadline) return outcome;
+      await pause(25);
+    }
+  });
+}
+
+async function tryStart(client: Client, operation: Startable): Promise<Started> {
+  const { operationId, tenantId } = operation;
+  try {
+    await start(operation);
+    return 'started';
+  } catch (error) {
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+  }
+  const running = await describe(client, tenantId);
+  return running?.typedSearchAttributes.get(operationIdKey) === operationId ? 'already-running' : 'blocked';
+}
+
+async function start(operation: Startable): Promise<void> {
+  const { tenantId, operationId, region, kind, principal, weight } = operation;
+  const { workflowType, title, priorityKey } = registry[kind];
+  await clientOf(principal).start(workflowType, {
+    workflowId: lifecycleId(tenantId),
+    taskQueue: controlQueue(region),
+    args: [inputOf(operation)],
+    workflowIdConflictPolicy: 'FAIL',
+    priority: { priorityKey, fairnessKey: tenantId, fairnessWeight: weight },
+    typedSearchAttributes: attributesOf(operation),
+    staticSummary: title,
+    staticDetails: `${title} \`${tenantId}\` in ${region}: operation \`${operationId}\`, asked for by \`${principal.id}\`.`,
+  });
+}
+
+function inputOf({ tenantId, operationId, region, kind, input }: Startable): LifecycleInput {
+  const previous = input.previous === 'suspended' || input.previous === 'active' ? input.previous : undefined;
+  if (kind === 'delete-tenant' && !previous)
+    throw new Error(`bug: ${operationId} does not say where it leads back to`);
+  const grace = typeof input.graceSeconds === 'number' ? { graceSeconds: input.graceSeconds } : {};
+  return { tenantId, operationId, region, previous: previous ?? 'provisioning', ...grace };
+}
+
+/** Cheap: a client is a few options around the one connection. */
+function clientOf(principal: Principal): WorkflowClient {
+  const { connection, client } = temporal();
+  const bearing: WorkflowClientInterceptor = {
+    start: (input, next) =>
+      next({
+        ...input,
+        headers: { ...input.headers, [principalHeader]: defaultPayloadConverter.toPayload(principal) },
+      }),
+  };
+  return new WorkflowClient({ connection, namespace: client.options.namespace, interceptors: [bearing] });
+}
+
+/** The tenant's newest lifecycle workflow, running or not. */
+async function describe(client: Client, tenantId: string): Promise<WorkflowExecutionDescription | undefined> {
+  try {
+    return await client.workflow.getHandle(lifecycleId(tenantId)).describe();
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return undefined;
+    throw error;
+  }
+}
+
+type Which = { tenantId: string; operationId: string };
+type Running = { handle: WorkflowHandle; description: WorkflowExecutionDescription };
+
+/** Acts on this operation's own run, never on another operation of the same tenant. */
+async function whileRunning<T>(
+  which: Which,
+  act: (running: Running) => Promise<T>,
+): Promise<T | 'not-running'> {
+  return reach(async (client) => {
+    const description = await describe(client, which.tenantId);
+    if (description?.status.name !== 'RUNNING') return 'not-running';
+    if (description.typedSearchAttributes.get(operationIdKey) !== which.operationId) return 'not-running';
+    try {
+      return await act({
+        description,
+        handle: client.workflow.getHandle(description.workflowId, description.runId),
+      });
+    } catch (error) {
+      if (error instanceof WorkflowNotFoundError) return 'not-running';
+      throw error;
+    }
+  });
+}
+
+export function cancelOperation(which: Which): Promise<'asked' | 'not-running'> {
+  return whileRunning(which, async ({ handle }) => {
+    await handle.cancel();
+    return 'asked' as const;
+  });
+}
+
+/** Has a parked operation try again what it is stuck on; without effect on one that is not parked. */
+export function retryOperation(which: Which): Promise<'asked' | 'not-running'> {
+  return whileRunning(which, async ({ handle }) => {
+    await handle.signal(retrySignal);
+    return 'asked' as const;
+  });
+}
+
+export function callOffDeletion(which: Which): Promise<'called-off' | 'too-late' | 'not-running'> {
+  return whileRunning(which, async ({ handle }) => {
+    try {
+      await handle.executeUpdate(callOffUpdate);
+      return 'called-off' as const;
+    } catch (error) {
+      if (error instanceof WorkflowUpdateFailedError) return 'too-late' as const;
+      throw error;
+    }
+  });
+}
+
+/** The operation as its workflow knows it now, with what is being tried at this moment. */
+export function watchOperation(which: Which): Promise<LiveOperation | 'not-running'> {
+  return whileRunning(which, async ({ handle, description }) =>
+    liveOperation(await handle.query<StepRecord[]>(stepsQuery), description),
+  );
+}

@@ -1,0 +1,115 @@
+import { fileURLToPath } from 'node:url';
+import { bundleWorkflowCode, type NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
+import type { Config } from '../config.ts';
+import type { Principal } from '../policies/principal.ts';
+import { controlQueue, outsideQueue } from '../workflows/registry.ts';
+import { connectForWork } from './connect.ts';
+import { type Guard, guarded } from './interceptors.ts';
+import { production } from './production.ts';
+import { installRuntime, temporalLog } from './runtime.ts';
+
+/** What the workers run, and the wall in front of it. Tests put faults around the activities. */
+export type WorkerParts = {
+  activities: Record<string, (input: never, by: Principal) => Promise<unknown>>;
+  guard: Guard;
+};
+
+export type Workers = {
+  /** Resolves when all workers poll; that is, waits for as long as Temporal is away. */
+  ready: Promise<void>;
+  /** Resolves after `shutdown`; rejects when a worker ends by itself. */
+  ended: Promise<void>;
+  /** In-flight activities finish; what has not begun is left to the next worker. */
+  shutdown(): Promise<void>;
+};
+
+/** For each region served: `cp.` runs workflows and their control activities, `io.` short calls to the outside. */
+export async function runWorkers(config: Config, parts: WorkerParts = production): Promise<Workers> {
+  installRuntime();
+  const stopping = new AbortController();
+  const workers: Worker[] = [];
+  const ready = Promise.withResolvers<void>();
+  const ended = work(config, parts, { workers, stopping: stopping.signal, isReady: ready.resolve });
+  ended.then(ready.resolve, ready.reject);
+  // Whoever waits for `ended` hears of it; nobody has to wait for `ready`.
+  ready.promise.catch(() => {});
+  return {
+    ready: ready.promise,
+    ended,
+    shutdown() {
+      stopping.abort();
+      stop(workers);
+      return ended;
+    },
+  };
+}
+
+type Course = { workers: Worker[]; stopping: AbortSignal; isReady: () => void };
+
+async function work(config: Config, parts: WorkerParts, course: Course): Promise<void> {
+  const { workers, stopping, isReady } = course;
+  const [connection, bundle] = await Promise.all([connectForWork(config.temporal, stopping), bundled()]);
+  if (!connection) return;
+  try {
+    for (const options of optionsOf(config, parts, connection, bundle)) {
+      workers.push(await Worker.create(options));
+    }
+    const runs = workers.map((worker) => worker.run());
+    if (stopping.aborted) stop(workers);
+    isReady();
+    await Promise.all(runs);
+  } finally {
+    stop(workers);
+    await connection.close();
+  }
+}
+
+function stop(workers: Worker[]): void {
+  for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+}
+
+const pathOf = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
+
+type Bundle = Awaited<ReturnType<typeof bundleWorkflowCode>>;
+let bundling: Promise<Bundle> | undefined;
+
+/** The workflows as one script for the sandbox; takes a second, so once per process for however many workers. */
+export function bundled(): Promise<Bundle> {
+  bundling ??= bundleWorkflowCode({
+    workflowsPath: pathOf('../workflows/index.ts'),
+    workflowInterceptorModules: [pathOf('../workflows/interceptors.ts')],
+    logger: temporalLog,
+  });
+  return bundling;
+}
+
+function optionsOf(
+  config: Config,
+  { activities, guard }: WorkerParts,
+  connection: NativeConnection,
+  workflowBundle: Bundle,
+): WorkerOptions[] {
+  const common = {
+    connection,
+    namespace: config.temporal.namespace,
+    activities,
+    interceptors: { activity: [guarded(guard)] },
+    // Below the 30 s that Kubernetes and systemd wait before they kill.
+    shutdownGraceTime: '20 seconds',
+    shutdownForceTime: '25 seconds',
+    // Heartbeats are held back for up to this; workflows/effects.ts waits 10 s for one.
+    maxHeartbeatThrottleInterval: '2 seconds',
+  } satisfies Partial<WorkerOptions>;
+  return config.serves.flatMap((region): WorkerOptions[] => [
+    {
+      ...common,
+      taskQueue: controlQueue(region),
+      workflowBundle,
+      // The default, by heap size, is thousands for each worker: enough to run out of memory.
+      maxCachedWorkflows: 200,
+      // What waits, waits in the server, where tenants take turns; and no more at once than there are connections.
+      maxConcurrentActivityTaskExecutions: 16,
+    },
+    { ...common, taskQueue: outsideQueue(region), maxConcurrentActivityTaskExecutions: 32 },
+  ]);
+}

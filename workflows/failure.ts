@@ -1,0 +1,37 @@
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  isCancellation,
+  type TemporalFailure,
+  TimeoutFailure,
+} from '@temporalio/workflow';
+import { operationEndedType } from './registry.ts';
+
+/**
+ * What went wrong, for people. Messages of activities are already free of tenant data: the activity interceptor
+ * (temporal/interceptors.ts) lets through only what was written for this purpose.
+ */
+export function inWords(failure: TemporalFailure): string {
+  const cause = failure instanceof ActivityFailure ? failure.cause : failure;
+  if (isCancellation(failure)) return 'Cancelled.';
+  if (cause instanceof TimeoutFailure) return 'There was no answer in time.';
+  return cause?.message ?? failure.message;
+}
+
+/** The step that failed, when the failure came out of one. */
+export function failedStep(failure: TemporalFailure): string | undefined {
+  return failure instanceof ActivityFailure ? failure.activityType : undefined;
+}
+
+/** The attempt that failed, as the activity interceptor wrote it down; unknown when no worker answered. */
+export function failedAttempt(failure: TemporalFailure): number | undefined {
+  const cause = failure instanceof ActivityFailure ? failure.cause : undefined;
+  const [told] = (cause instanceof ApplicationFailure && cause.details) || [];
+  return told && typeof told === 'object' && 'attempt' in told ? Number(told.attempt) : undefined;
+}
+
+/** Another run has finished this operation: nothing may be done, and above all nothing undone. */
+export function isEndedElsewhere(failure: TemporalFailure): boolean {
+  const cause = failure instanceof ActivityFailure ? failure.cause : failure;
+  return cause instanceof ApplicationFailure && cause.type === operationEndedType;
+}

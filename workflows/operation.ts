@@ -1,0 +1,86 @@
+import {
+  CancellationScope,
+  condition,
+  defineQuery,
+  defineSignal,
+  isCancellation,
+  setCurrentDetails,
+  setHandler,
+  TemporalFailure,
+  upsertSearchAttributes,
+} from '@temporalio/workflow';
+import type { OperationState, StepRecord } from '../policies/operation.ts';
+import { actAs, acting, systemActor } from './acting.ts';
+import { aside } from './effects.ts';
+import { type Ledger, openLedger, type PlannedStep } from './ledger.ts';
+import { type LifecycleInput, retrySignal, stepsQuery } from './registry.ts';
+import { operationStateKey } from './search-attributes.ts';
+import { inMarkdown, percentOf } from './steps.ts';
+
+/**
+ * The frame of every lifecycle workflow: its ledger (query, Temporal UI, operation row) and its state (search
+ * attribute). The promise itself is the workflow's.
+ */
+export async function runOperation(
+  input: LifecycleInput,
+  plan: readonly PlannedStep[],
+  promise: (ledger: Ledger) => Promise<void>,
+): Promise<void> {
+  const ledger = openLedger(plan, (state, steps) => setCurrentDetails(inMarkdown(state, steps)));
+  setHandler(defineQuery<StepRecord[]>(stepsQuery), () => ledger.steps);
+  setHandler(defineSignal(retrySignal), () => {
+    ledger.retries += 1;
+  });
+  await actAs({ ledger }, async () => {
+    void mirrored(input, ledger);
+    try {
+      await promise(ledger);
+    } catch (failure) {
+      if (failure instanceof TemporalFailure) show(ledger, isCancellation(failure) ? 'cancelled' : 'failed');
+      throw failure;
+    }
+    show(ledger, 'succeeded');
+  });
+}
+
+/** Waits until an operator, who has mended what was in the way, sends the signal. */
+export async function parked(): Promise<void> {
+  const { ledger } = acting();
+  if (!ledger) throw new Error('bug: only an operation can be parked');
+  const before = ledger.retries;
+  show(ledger, 'parked');
+  await CancellationScope.nonCancellable(() => condition(() => ledger.retries > before));
+  show(ledger, 'running');
+}
+
+function show(ledger: Ledger, state: OperationState): void {
+  ledger.enter(state);
+  upsertSearchAttributes([{ key: operationStateKey, value: state }]);
+}
+
+/**
+ * Tells the operation row how far things are, so that the API can answer without Temporal. Never in the way of
+ * the promise: only a run that lasts is told of, one change at a time and ever more slowly; being parked at once.
+ * The closing activity stores the final ledger, and an ended row is never changed by a late mirror.
+ */
+async function mirrored({ tenantId, operationId }: LifecycleInput, ledger: Ledger): Promise<void> {
+  const tenant = { tenantId, operationId };
+  const stateNow = (): 'parked' | 'running' => (ledger.state === 'parked' ? 'parked' : 'running');
+  const told = { version: 0, state: stateNow() };
+  await CancellationScope.nonCancellable(() =>
+    actAs({ principal: systemActor('system:undo') }, async () => {
+      for (let pause = 1_000; ; pause = Math.min(pause * 2, 30_000)) {
+        await condition(() => ledger.version !== told.version);
+        await condition(() => stateNow() !== told.state, pause);
+        const { version, steps } = ledger;
+        told.state = stateNow();
+        try {
+          await aside.mirrorOperation({ ...tenant, steps, percent: percentOf(steps), state: told.state });
+          told.version = version;
+        } catch (failure) {
+          if (!(failure instanceof TemporalFailure)) throw failure;
+        }
+      }
+    }),
+  );
+}

@@ -1,0 +1,64 @@
+import type { OperationKind } from '../policies/operation.ts';
+
+/**
+ * The only place that knows a workflow: its type, id, queue and priority. Plain data, so that the API may import
+ * it; test/workflows/registry.test.ts compares it with what workflows/index.ts exports.
+ */
+export type LifecycleInput = {
+  tenantId: string;
+  operationId: string;
+  region: string;
+  /** The tenant's state when the operation was asked for: where a failed or called-off operation leads back to. */
+  previous: 'provisioning' | 'active' | 'suspended';
+  /** Deletions only: how long the deletion can be called off. */
+  graceSeconds?: number;
+};
+
+export type RegistryRow = {
+  /** The exported function in workflows/, and the workflow type in Temporal. */
+  workflowType: string;
+  title: string;
+  /** 1 incident, 2 interactive, 3 normal, 4 backup, 5 drill. */
+  priorityKey: 1 | 2 | 3 | 4 | 5;
+  /** Lifecycle operations have none: an outage may last longer than any number written here. */
+  runTimeout?: '5 minutes';
+};
+
+export const registry: Record<OperationKind | 'sweep-tenants', RegistryRow> = {
+  'provision-tenant': { workflowType: 'provisionTenant', title: 'Provision tenant', priorityKey: 2 },
+  'suspend-tenant': { workflowType: 'suspendTenant', title: 'Suspend tenant', priorityKey: 2 },
+  'resume-tenant': { workflowType: 'resumeTenant', title: 'Resume tenant', priorityKey: 2 },
+  'delete-tenant': { workflowType: 'deleteTenant', title: 'Delete tenant', priorityKey: 3 },
+  // The schedule skips a sweep while one runs, so a sweep that hangs would end all sweeping without a timeout.
+  'sweep-tenants': {
+    workflowType: 'sweepTenants',
+    title: 'Sweep tenants',
+    priorityKey: 3,
+    runTimeout: '5 minutes',
+  },
+};
+
+/** One id for every lifecycle operation of a tenant: Temporal never runs two workflows of one id, which is the lock. */
+export const lifecycleId = (tenantId: string): string => `tenant/${tenantId}/lifecycle`;
+
+/** The tenant a workflow id belongs to, or undefined for work of the platform. */
+export const tenantOfWorkflow = (workflowId: string): string | undefined =>
+  /^tenant\/([^/]+)\//.exec(workflowId)?.[1];
+
+export const sweepId = 'platform/sweep-tenants';
+
+/** Workflows and short control activities. */
+export const controlQueue = (region: string): string => `cp.${region}`;
+/** Short calls to the outside (mail, payment), which may hang without holding up control activities. */
+export const outsideQueue = (region: string): string => `io.${region}`;
+export const regionOfQueue = (queue: string): string => queue.slice(queue.indexOf('.') + 1);
+
+/** Names that client and workflow must agree on. */
+export const principalHeader = 'freehold-principal';
+export const stepsQuery = 'steps';
+export const retrySignal = 'retry';
+export const callOffUpdate = 'callOff';
+
+/** Failure types with a meaning. A refusal undoes; `operation-ended` means another run has already finished the operation. */
+export const refusalType = 'refusal';
+export const operationEndedType = 'operation-ended';

@@ -1,0 +1,36 @@
+import type { OperationState, StepRecord } from '../policies/operation.ts';
+
+/** Two views of a step ledger: a number for progress bars and lines for people. Pure; used by workflows and API. */
+export function percentOf(steps: readonly StepRecord[]): number {
+  if (steps.length === 0) return 0;
+  return Math.floor((100 * steps.filter((step) => step.state === 'done').length) / steps.length);
+}
+
+const marks: Record<StepRecord['state'], string> = {
+  waiting: '▫️',
+  running: '⏳',
+  done: '✅',
+  failed: '❌',
+  undone: '↩️',
+};
+
+const states: Record<OperationState, string> = {
+  running: 'Running',
+  succeeded: 'Succeeded',
+  failed: 'Failed; everything done before was undone',
+  cancelled: 'Cancelled; everything done before was undone',
+  parked: 'Parked: needs an operator. Mend what is named below, then send the signal `retry`',
+};
+
+/** Markdown for the details in the Temporal UI. */
+export function inMarkdown(state: OperationState, steps: readonly StepRecord[]): string {
+  return [`**${states[state]}** (${percentOf(steps)} %)`, '', ...steps.map(line)].join('\n');
+}
+
+function line({ state, title, startedAt, endedAt, attempts, refusal }: StepRecord): string {
+  const time = endedAt ?? startedAt;
+  const facts = [time && `${state} at ${time}`, attempts > 1 && `${attempts} attempts`]
+    .filter(Boolean)
+    .join(', ');
+  return `- ${marks[state]} ${title}${facts && ` (${facts})`}${refusal ? `: ${refusal}` : ''}`;
+}

@@ -1,0 +1,17 @@
+import { proxyActivities } from '@temporalio/workflow';
+import type { Activities } from '../activities/index.ts';
+import { actAs } from './acting.ts';
+
+const { restartOperations, purgeExpired } = proxyActivities<Activities>({
+  startToCloseTimeout: '1 minute',
+  heartbeatTimeout: '10 seconds',
+  retry: { maximumAttempts: 3 },
+});
+
+/** Starts operations whose start was lost between the commit and Temporal, and forgets what has expired. */
+export async function sweepTenants(): Promise<void> {
+  await actAs({ principal: { kind: 'system', id: 'system:sweep' } }, async () => {
+    await restartOperations();
+    await purgeExpired();
+  });
+}
