@@ -1,0 +1,91 @@
+import { createRequire } from 'node:module';
+import { dirname } from 'node:path';
+import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
+import helmet from 'helmet';
+import { config } from '../models/databases.ts';
+import { Refusal } from '../policies/refusal.ts';
+import { log } from '../telemetry.ts';
+import { readiness } from './health.ts';
+import { openApiDocument } from './openapi.ts';
+import { invitationPage, referencePage } from './pages.ts';
+import { routes } from './routes/index.ts';
+import { requestIdOf, sendProblem, serve } from './serve.ts';
+
+/** The Express app. Routes come from their declarations; nothing else registers a path below /v1. */
+const bodyBytesMax = 256 * 1024;
+const json = express.text({ type: ['application/json', 'application/*+json'], limit: bodyBytesMax });
+
+export function createApp(): Express {
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.set('trust proxy', config().http.trustedProxies);
+  app.use(nosniff);
+  const paths = new Map<string, string[]>();
+  for (const route of routes) {
+    const path = `/v1${route.path}`;
+    const before = route.method === 'get' ? [] : [json];
+    app[route.method](path, ...before, serve(route));
+    paths.set(path, [...(paths.get(path) ?? []), route.method.toUpperCase()]);
+  }
+  for (const [path, methods] of paths) app.all(path, refuseMethod(methods));
+  servePages(app);
+  app.use((request) => {
+    throw new Refusal('not-found', `There is nothing at ${request.path}; the reference is at /docs.`);
+  });
+  app.use(asProblem);
+  return app;
+}
+
+const nosniff: RequestHandler = (_request, response, next) => {
+  response.setHeader('X-Content-Type-Options', 'nosniff');
+  next();
+};
+
+function refuseMethod(methods: string[]): RequestHandler {
+  return (request, response) => {
+    response.setHeader('Allow', methods.join(', '));
+    throw new Refusal(
+      'method-not-allowed',
+      `${request.method} is not offered here; ${methods.join(', ')} is.`,
+    );
+  };
+}
+
+function servePages(app: Express): void {
+  const document = JSON.stringify(openApiDocument(routes, config().publicUrl));
+  app.get('/v1/openapi.json', (_request, response) => {
+    response.type('application/json').send(document);
+  });
+  app.get('/healthz', (_request, response) => {
+    response.json({ status: 'ok' });
+  });
+  app.get('/readyz', readiness);
+  const swagger = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
+  const pages = express.Router();
+  pages.use(helmet({ contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } } }));
+  pages.use('/docs/assets', express.static(swagger, { index: false, maxAge: '1d' }));
+  pages.get('/docs', referencePage);
+  pages.get('/docs/start.js', referencePage);
+  pages.get('/invitations/:token', invitationPage);
+  pages.get('/invitations/page/accept.js', invitationPage);
+  app.use(pages);
+}
+
+/** What Express itself throws before a route is reached: a body too large, a broken encoding, a bad path. */
+const asProblem: ErrorRequestHandler = (thrown, request, response, _next) => {
+  const requestId = requestIdOf(request);
+  response.setHeader('X-Request-Id', requestId);
+  sendProblem(response, asRefusal(thrown), log.child({ requestId }), requestId);
+};
+
+function asRefusal(thrown: unknown): unknown {
+  if (!(thrown instanceof Error) || thrown instanceof Refusal || !('status' in thrown)) return thrown;
+  if (thrown.status === 413)
+    return new Refusal('too-large', `A body may have ${bodyBytesMax} bytes.`, { cause: thrown });
+  if (thrown.status === 415) return new Refusal('unsupported-media-type', thrown.message, { cause: thrown });
+  if (typeof thrown.status === 'number' && thrown.status < 500) {
+    return new Refusal('invalid-request', 'The request could not be read.', { cause: thrown });
+  }
+  return thrown;
+}

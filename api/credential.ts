@@ -1,0 +1,61 @@
+import type { Request } from 'express';
+import { readToken } from '../models/secrets.ts';
+import { Refusal } from '../policies/refusal.ts';
+
+/**
+ * The token of a request: an Authorization header, or the session cookie of a browser. A cookie is believed for
+ * changes only when the browser says that the page which sent it is ours (no other site can set these headers).
+ */
+export const sessionCookie = '__Host-freehold';
+
+export type Token = { kind: 'key' | 'ses'; tenantId: string; hash: string };
+
+export function tokenOf(request: Request): Token | undefined {
+  const { authorization, cookie } = request.headers;
+  if (authorization !== undefined) return bearer(authorization);
+  const value = cookie === undefined ? undefined : cookieValue(cookie);
+  if (value === undefined) return undefined;
+  if (request.method !== 'GET' && !fromOurPage(request)) {
+    throw new Refusal(
+      'forbidden',
+      'A change made with the session cookie has to come from a page of this host.',
+    );
+  }
+  return usable(value);
+}
+
+function bearer(header: string): Token {
+  const match = /^Bearer +(\S+)$/i.exec(header);
+  if (!match?.[1])
+    throw new Refusal('unauthenticated', 'Send the key or session as: Authorization: Bearer fh_…');
+  return usable(match[1]);
+}
+
+function usable(text: string): Token {
+  const token = readToken(text);
+  if (!token || token.kind === 'inv') throw invalid();
+  return { kind: token.kind, tenantId: token.tenantId, hash: token.hash };
+}
+
+export function invalid(): Refusal {
+  return new Refusal(
+    'unauthenticated',
+    'This credential is not valid; it may be mistyped, expired or withdrawn.',
+  );
+}
+
+export function missing(): Refusal {
+  return new Refusal('unauthenticated', 'Send a key or session as: Authorization: Bearer fh_…');
+}
+
+function cookieValue(header: string): string | undefined {
+  const found = header.split(';').find((part) => part.trim().startsWith(`${sessionCookie}=`));
+  return found?.trim().slice(sessionCookie.length + 1);
+}
+
+function fromOurPage(request: Request): boolean {
+  const site = request.headers['sec-fetch-site'];
+  if (site !== undefined) return site === 'same-origin';
+  const { origin, host } = request.headers;
+  return origin !== undefined && URL.canParse(origin) && new URL(origin).host === host;
+}

@@ -1,0 +1,114 @@
+import { z } from 'zod';
+import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObject } from 'zod-openapi';
+import packageJson from '../package.json' with { type: 'json' };
+import type { Route } from './route.ts';
+
+/** The OpenAPI 3.1 document, made from the routes themselves. */
+const problem = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    code: z.string(),
+    requestId: z.string(),
+    errors: z.array(z.object({ pointer: z.string(), code: z.string(), detail: z.string() })).optional(),
+  })
+  .loose()
+  .meta({ id: 'Problem', description: 'RFC 9457' });
+
+const meanings: Record<number, string> = {
+  200: 'OK',
+  201: 'Made',
+  202: 'Accepted; follow the operation',
+  204: 'Done',
+  400: 'Not well formed; errors[] names every fault',
+  401: 'No valid credential',
+  403: 'Not allowed, suspended, or two tenants named',
+  404: 'Nothing there, or nothing you may see',
+  409: 'Conflicts with what is there; names the operation under way',
+  412: 'Changed meanwhile (If-Match)',
+  413: 'Too large',
+  415: 'Not JSON',
+  421: 'Served elsewhere',
+  422: 'Cannot be carried out, or Idempotency-Key used for something else',
+  429: 'Too many requests; see Retry-After',
+  500: 'Our fault; report the request id',
+  503: 'A part does not answer; see Retry-After',
+};
+
+const problemStatuses = (route: Route): number[] => {
+  const always = [400, 429, 500, 503];
+  const known = route.scope === 'public' ? [401, 403] : [401, 403];
+  const written = route.method === 'get' ? [] : [409, 412, 413, 415, 422];
+  return [...always, ...known, 404, 421, ...written];
+};
+
+export function openApiPath(path: string): string {
+  return `/v1${path.replaceAll(/:(\w+)/g, '{$1}')}`;
+}
+
+function header(name: string, description: string) {
+  return { in: 'header' as const, name, required: false, description, schema: { type: 'string' as const } };
+}
+
+function parametersOf(route: Route) {
+  return [
+    header('X-Request-Id', 'Kept through logs, operations and the audit trail; made up when absent.'),
+    ...(route.method === 'post'
+      ? [header('Idempotency-Key', 'The same key gets the same answer for 24 hours.')]
+      : []),
+    ...(['patch', 'put', 'delete'].includes(route.method)
+      ? [header('If-Match', 'The ETag this change is based on.')]
+      : []),
+    ...(route.scope === 'public' ? [header('X-Tenant', 'The organisation meant, by address or id.')] : []),
+  ];
+}
+
+function operationOf(route: Route): ZodOpenApiOperationObject {
+  const answers = Object.entries(route.answers).map(([status, shape]) => [
+    status,
+    {
+      description: meanings[Number(status)] ?? 'OK',
+      ...(shape && { content: { 'application/json': { schema: shape } } }),
+    },
+  ]);
+  const problems = problemStatuses(route).map((status) => [
+    String(status),
+    { description: meanings[status] ?? '', content: { 'application/problem+json': { schema: problem } } },
+  ]);
+  return {
+    summary: route.summary,
+    tags: [route.tag],
+    operationId: `${route.method}${route.path.replaceAll(/[/:-](\w)/g, (_, letter: string) => letter.toUpperCase())}`,
+    ...(route.permit && { description: `Needs the permission to **${route.permit.join(' ')}**.` }),
+    security: route.scope === 'public' ? [] : [{ bearer: [] }],
+    parameters: parametersOf(route),
+    requestParams: {
+      ...(route.params && { path: route.params }),
+      ...(route.query && { query: route.query }),
+    },
+    ...(route.body && {
+      requestBody: { required: true, content: { 'application/json': { schema: route.body } } },
+    }),
+    // fromEntries widens the statuses to string; they are the numbers above.
+    responses: Object.fromEntries([...answers, ...problems]) as ZodOpenApiOperationObject['responses'],
+  };
+}
+
+export function openApiDocument(routes: Route[], serverUrl: string) {
+  const paths: ZodOpenApiPathsObject = {};
+  for (const route of routes) {
+    const path = openApiPath(route.path);
+    paths[path] = { ...paths[path], [route.method]: operationOf(route) };
+  }
+  return createDocument({
+    openapi: '3.1.0',
+    info: { title: 'Freehold', version: packageJson.version, description: packageJson.description },
+    servers: [{ url: serverUrl }],
+    paths,
+    components: {
+      securitySchemes: { bearer: { type: 'http', scheme: 'bearer', description: 'fh_key_… or fh_ses_…' } },
+    },
+  });
+}

@@ -1,0 +1,137 @@
+import { type AuditEvent, auditInSystem, auditInTenant } from '../models/audit.ts';
+import type { Row, Statement } from '../models/batch.ts';
+import { inSystem, inTenant, type Place, sqlState } from '../models/scope.ts';
+import { placeOf, systemTenantId } from '../models/system/tenant.ts';
+import { asCredential, type Credential, credentialByToken } from '../models/tenant/credential.ts';
+import { authorize, type Subject } from '../policies/authorize.ts';
+import type { Action } from '../policies/permissions.ts';
+import type { Principal } from '../policies/principal.ts';
+import { Refusal } from '../policies/refusal.ts';
+import { refusals, requests } from '../telemetry.ts';
+import { invalid, missing, type Token, tokenOf } from './credential.ts';
+import type { Incoming, Permitted, Shape } from './route.ts';
+import { agreedTenant, namesTenant } from './tenant-context.ts';
+import { throttleAddress, throttleTenant } from './throttle.ts';
+
+/** Who asks, from where the token says they belong; nothing about them is believed before their own schema confirmed it. */
+export type Asker = { token: Token; place: Place };
+
+export async function askerOf({ request, response, source }: Incoming): Promise<Asker> {
+  try {
+    const token = tokenOf(request);
+    if (!token) throw missing();
+    const place = await placeOf(token.tenantId);
+    if (!place) throw invalid();
+    if (namesTenant(request)) await agreedTenant(request, token.tenantId);
+    return { token, place };
+  } catch (thrown) {
+    // Guessing costs the address that guesses.
+    if (thrown instanceof Refusal && thrown.code === 'unauthenticated')
+      await throttleAddress(response, source);
+    throw thrown;
+  }
+}
+
+export function credentialStatement({ token }: Asker): Statement {
+  return credentialByToken(token.tenantId, token.kind, token.hash);
+}
+
+export type Known = { principal: Principal; roles: string[]; credential: Credential };
+
+/** Turns the credential's row into a principal, or refuses: unknown or withdrawn, suspended, over the plan's rate. */
+export async function knownAsker(asker: Asker, row: Row | undefined, incoming: Incoming): Promise<Known> {
+  const { response, source } = incoming;
+  const credential = asCredential(row);
+  if (!credential) {
+    await throttleAddress(response, source);
+    throw invalid();
+  }
+  const { tenantId, kind } = asker.token;
+  requests.inc({ tenant: tenantId, credential: kind });
+  incoming.log = incoming.log.child({ tenantId });
+  await throttleTenant(response, { tenantId, ...credential });
+  if (credential.tenantState !== 'active') {
+    throw new Refusal(
+      'tenant-suspended',
+      `This organisation is ${credential.tenantState}; its administrators were told why.`,
+    );
+  }
+  const principal: Principal = {
+    kind: kind === 'key' ? 'api-key' : 'user',
+    id: credential.principalId,
+    tenantId,
+  };
+  return { principal, roles: credential.roles, credential };
+}
+
+/** A tenant that was deleted a moment ago has neither schema nor role; its tokens are simply not valid. */
+export function goneIsInvalid(cause: unknown): never {
+  if (sqlState(cause) === '22023' && /role .* does not exist/.test(String(cause))) throw invalid();
+  throw cause;
+}
+
+type Asked = { action: Action; subject: Subject; id?: string | undefined };
+
+/** Answers the rule that allows it; otherwise throws 404 or 403, and has the refusal recorded once all is rolled back. */
+function decide(known: Known, asked: Asked, incoming: Incoming): string {
+  const verdict = authorize(known.roles, asked.action, asked.subject);
+  if (verdict.allowed) return verdict.rule;
+  incoming.denied = () => recordRefusal(known, asked, verdict.rule, incoming);
+  if (!verdict.visible && asked.id !== undefined) throw nothingThere();
+  throw new Refusal(
+    'forbidden',
+    `You may not ${asked.action} ${asked.subject.type}; ask an administrator for a role that may.`,
+  );
+}
+
+export type Found = { row: Row; rows: Row[] };
+
+/**
+ * Asks CASL about what was loaded. With path parameters the first row is the object; when there is none, the
+ * question is asked of an object that does not exist, so that who may not look cannot tell it from one that does.
+ */
+export function permitted(
+  spec: Permitted & { params?: Shape; load?: unknown },
+  rows: Row[],
+  known: Known,
+  incoming: Incoming,
+): { found: Found; rule: string } {
+  const [action, type] = spec.permit;
+  const one = spec.params !== undefined && spec.load !== undefined;
+  const [row = {}] = rows;
+  const missingRow = one && rows.length === 0;
+  const id = missingRow ? '' : one ? String(row.id) : undefined;
+  const rule = decide(known, { action, subject: { type, object: one ? row : {} }, id }, incoming);
+  if (missingRow) throw nothingThere();
+  return { found: { row, rows }, rule };
+}
+
+function nothingThere(): Refusal {
+  return new Refusal('not-found', 'There is nothing at this address.');
+}
+
+async function recordRefusal(
+  known: Known,
+  asked: Asked,
+  rule: string,
+  { requestId, source }: Incoming,
+): Promise<void> {
+  const { principal } = known;
+  const tenantId = principal.kind === 'system' ? systemTenantId : principal.tenantId;
+  refusals.inc({ code: 'forbidden', tenant: tenantId });
+  const event: AuditEvent = {
+    actor: principal,
+    action: `${asked.action} ${asked.subject.type}`,
+    subject: { type: asked.subject.type, id: asked.id },
+    outcome: 'refused',
+    rule,
+    requestId,
+    source,
+  };
+  if (tenantId === systemTenantId) {
+    await inSystem('platform', ({ sql }) => auditInSystem(sql, event));
+    return;
+  }
+  const place = await placeOf(tenantId);
+  if (place) await inTenant(place, ({ sql }) => auditInTenant(sql, event));
+}

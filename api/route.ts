@@ -1,0 +1,169 @@
+import type { Request, Response } from 'express';
+import { z } from 'zod';
+import type { Action, SubjectType } from '../policies/permissions.ts';
+import type { Principal } from '../policies/principal.ts';
+import { type Fault, Refusal } from '../policies/refusal.ts';
+import type { Log } from '../telemetry.ts';
+import { parseBody } from './body.ts';
+
+/**
+ * An endpoint is a declaration: method, path, permission, shapes in and out, what is loaded before CASL is asked,
+ * and what is done afterwards. Parsing, credential, tenant, throttle, 404 or 403, idempotency, audit and the shape
+ * of errors come with it and cannot be left out. OpenAPI and the tests' matrix of refusals are made from the same
+ * declarations. The kinds of route are in platform-route.ts, tenant-route.ts and public-route.ts.
+ */
+export type Shape = z.ZodObject;
+const nothing = z.strictObject({});
+export type Nothing = typeof nothing;
+
+/** What a request is before anything was believed of it. */
+export type Incoming = {
+  request: Request;
+  response: Response;
+  requestId: string;
+  source: string;
+  log: Log;
+  /** Set by a refused permission: writes it to the audit trail, once the transaction is rolled back. */
+  denied?: () => Promise<void>;
+};
+
+/** What every handler is told about the call. */
+export type Call<P extends Shape, Q extends Shape, B extends Shape> = {
+  params: z.output<P>;
+  query: z.output<Q>;
+  body: z.output<B>;
+  requestId: string;
+  source: string;
+  log: Log;
+  /** Version named by If-Match; undefined when the caller did not say. */
+  ifMatch: number | undefined;
+  /** Seconds the caller would wait for a change (Prefer: wait=…). */
+  waitSeconds: number;
+};
+
+export type Audited = {
+  id?: string;
+  before?: object;
+  after?: object;
+  reason?: string | undefined;
+  operationId?: string;
+  tenantId?: string;
+  details?: Record<string, unknown>;
+};
+
+export type Answer = {
+  status: number;
+  body?: unknown;
+  headers?: Record<string, string>;
+  /** What the audit trail says beyond actor, action and rule. */
+  audit?: Audited;
+  /** Nothing was changed (a dry run), so nothing is written to the audit trail. */
+  unchanged?: boolean;
+  /** Done once the transaction is committed; what it cannot do, the sweep will. */
+  afterCommit?: () => Promise<void>;
+};
+
+/** What a route says of itself, whatever its kind. */
+export type Declared<P extends Shape, Q extends Shape, B extends Shape> = {
+  method: 'get' | 'post' | 'put' | 'patch' | 'delete';
+  /** Below /v1, in Express notation. */
+  path: string;
+  summary: string;
+  tag: string;
+  params?: P;
+  query?: Q;
+  body?: B;
+  /** Status → shape of the body (null: none). The problems every route can answer are added by themselves. */
+  answers: Record<number, z.ZodType | null>;
+};
+
+export type Permitted = { permit: readonly [Action, SubjectType] };
+
+/** A route as the app, the OpenAPI document and the tests see it: its types are checked and forgotten. */
+export type Route = Declared<Shape, Shape, Shape> & {
+  scope: 'platform' | 'tenant' | 'public';
+  permit?: readonly [Action, SubjectType];
+  serve: (incoming: Incoming) => Promise<Answer>;
+};
+
+export type Acting = { principal: Principal; roles: string[] };
+
+/** Parses path, query and body by the declared shapes: a path that cannot name anything is 404, all else in one 400. */
+export function parseCall<P extends Shape, Q extends Shape, B extends Shape>(
+  declared: Declared<P, Q, B>,
+  incoming: Incoming,
+): Call<P, Q, B> {
+  const { request, requestId, source, log } = incoming;
+  const params = (declared.params ?? nothing).safeParse(request.params);
+  if (!params.success) throw new Refusal('not-found', 'There is nothing at this address.');
+  // ?tenant= says where the request is, not what it asks for (api/tenant-context.ts).
+  const { tenant: _, ...asked } = request.query;
+  const query = (declared.query ?? nothing).safeParse(asked);
+  const body = (declared.body ?? nothing).safeParse(bodyOf(request) ?? {});
+  const errors = [
+    ...(query.success ? [] : faultsOf(query.error, (path) => `?${path.join('.')}`)),
+    ...(body.success ? [] : faultsOf(body.error, (path) => path.map((part) => `/${String(part)}`).join(''))),
+  ];
+  if (!query.success || !body.success) {
+    throw new Refusal('invalid-request', 'Some of what was sent is not acceptable; each fault is listed.', {
+      errors,
+    });
+  }
+  return {
+    // safeParse ran each of these by the shape it is typed with; the fallback shape is the type's own default.
+    params: params.data as z.output<P>,
+    query: query.data as z.output<Q>,
+    body: body.data as z.output<B>,
+    requestId,
+    source,
+    log,
+    ifMatch: ifMatchOf(request),
+    waitSeconds: waitOf(request),
+  };
+}
+
+export function bodyOf(request: Request): unknown {
+  if (typeof request.body === 'string') return parseBody(request.body);
+  const length = request.headers['content-length'];
+  if ((length !== undefined && length !== '0') || request.headers['transfer-encoding'] !== undefined) {
+    throw new Refusal('unsupported-media-type', 'Send the body as application/json.');
+  }
+  return undefined;
+}
+
+function faultsOf(error: z.ZodError, pointer: (path: PropertyKey[]) => string): Fault[] {
+  return error.issues.flatMap((issue) =>
+    issue.code === 'unrecognized_keys'
+      ? issue.keys.map((key) => ({
+          pointer: pointer([...issue.path, key]),
+          code: 'unknown-field',
+          detail: `“${key}” is not a field here.`,
+        }))
+      : [{ pointer: pointer(issue.path), code: issue.code.replaceAll('_', '-'), detail: issue.message }],
+  );
+}
+
+function ifMatchOf(request: Request): number | undefined {
+  const header = request.headers['if-match'];
+  if (header === undefined || header === '*') return undefined;
+  const match = /^"(\d+)"$/.exec(header);
+  if (!match)
+    throw new Refusal('precondition-failed', 'If-Match takes one ETag as it was given, for example "3".');
+  return Number(match[1]);
+}
+
+const waitSecondsMax = 30;
+
+function waitOf(request: Request): number {
+  const match = /(?:^|[,\s])wait=(\d{1,3})/.exec(String(request.headers.prefer ?? ''));
+  return match ? Math.min(Number(match[1]), waitSecondsMax) : 0;
+}
+
+export function requireVersion(call: { ifMatch: number | undefined }, version: number): void {
+  if (call.ifMatch !== undefined && call.ifMatch !== version) {
+    throw new Refusal(
+      'precondition-failed',
+      `It is at version ${version} now; read it again and repeat your change.`,
+    );
+  }
+}

@@ -1,0 +1,138 @@
+import { z } from 'zod';
+import { agentById, agentList, createAgent, updateAgent } from '../../models/tenant/agent.ts';
+import type { AgentRow } from '../../models/tenant/tables.ts';
+import { etag, presentAgent, presentPage } from '../present.ts';
+import { type Answer, requireVersion } from '../route.ts';
+import { agent, id, line, page, paging } from '../shapes.ts';
+import { tenantRead, tenantWrite } from '../tenant-route.ts';
+
+const tag = 'Agents';
+const params = z.strictObject({ agentId: id('agt') });
+const text = (max: number) => z.string().max(max, `must have at most ${max} characters`);
+const tags = z
+  .array(line(50))
+  .max(20, 'must have at most 20 tags')
+  .refine((all) => new Set(all).size === all.length, 'must not name a tag twice');
+
+const written = z.strictObject({
+  name: line(100),
+  description: text(1_000).default(''),
+  instructions: text(50_000).default(''),
+  model: line(100),
+  tags: tags.default([]),
+});
+
+const changed = z
+  .strictObject({
+    name: line(100),
+    description: text(1_000),
+    instructions: text(50_000),
+    model: line(100),
+    tags,
+  })
+  .partial();
+
+const rowOf = (stored: AgentRow) =>
+  presentAgent({
+    ...stored,
+    owner_id: stored.ownerId,
+    created_at: stored.createdAt,
+    updated_at: stored.updatedAt,
+  });
+
+export const listAgents = tenantRead({
+  method: 'get',
+  path: '/agents',
+  tag,
+  summary: 'List agents, newest first',
+  permit: ['read', 'Agent'],
+  query: z.strictObject({
+    ...paging,
+    name: z.string().max(100).optional(),
+    model: z.string().max(100).optional(),
+    tag: z.string().max(50).optional(),
+  }),
+  answers: { 200: page(agent) },
+  load: ({ query, tenantId }) => agentList(tenantId, query, query.cursor, query.limit + 1),
+  handle: ({ rows, query }) => ({ status: 200, body: presentPage(rows, query.limit, presentAgent) }),
+});
+
+export const readAgent = tenantRead({
+  method: 'get',
+  path: '/agents/:agentId',
+  tag,
+  summary: 'Read an agent',
+  permit: ['read', 'Agent'],
+  params,
+  answers: { 200: agent },
+  load: ({ params: { agentId }, tenantId }) => agentById(tenantId, agentId),
+  handle: ({ row }) => ({ status: 200, body: presentAgent(row), headers: etag(row.version) }),
+});
+
+export const makeAgent = tenantWrite({
+  method: 'post',
+  path: '/agents',
+  tag,
+  summary: 'Make an agent',
+  permit: ['create', 'Agent'],
+  body: written,
+  answers: { 201: agent },
+  handle: async ({ tenant, body, principal }): Promise<Answer> => {
+    const made = await createAgent(tenant, body, principal.id);
+    const shown = rowOf(made.get());
+    return {
+      status: 201,
+      body: shown,
+      headers: { ...etag(made.version), Location: `/v1/agents/${made.id}` },
+      audit: { id: made.id, after: shown },
+    };
+  },
+});
+
+export const changeAgent = tenantWrite({
+  method: 'patch',
+  path: '/agents/:agentId',
+  tag,
+  summary: 'Change an agent',
+  permit: ['update', 'Agent'],
+  params,
+  body: changed,
+  answers: { 200: agent },
+  load: ({ params: { agentId }, tenantId }) => forUpdate(agentById(tenantId, agentId)),
+  handle: async ({ tenant, params: { agentId }, body, ...call }) => {
+    const stored = await tenant.Agent.findByPk(agentId, { rejectOnEmpty: true });
+    requireVersion(call, stored.version);
+    const before = rowOf(stored.get());
+    const after = rowOf((await updateAgent(stored, given(body))).get());
+    return { status: 200, body: after, headers: etag(after.version), audit: { id: agentId, before, after } };
+  },
+});
+
+export const removeAgent = tenantWrite({
+  method: 'delete',
+  path: '/agents/:agentId',
+  tag,
+  summary: 'Remove an agent',
+  permit: ['delete', 'Agent'],
+  params,
+  answers: { 204: null },
+  load: ({ params: { agentId }, tenantId }) => forUpdate(agentById(tenantId, agentId)),
+  handle: async ({ tenant, params: { agentId }, row, ...call }) => {
+    requireVersion(call, Number(row.version));
+    await tenant.Agent.destroy({ where: { id: agentId } });
+    return { status: 204, audit: { id: agentId, before: presentAgent(row) } };
+  },
+});
+
+/** Locks the row, so that the version just compared is still the version when it is changed. */
+function forUpdate(statement: { text: string; values: (string | number | null)[] }) {
+  return { ...statement, text: `${statement.text} FOR UPDATE` };
+}
+
+/** Only what was sent: an absent field stays as it is. */
+function given<T extends object>(body: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  // fromEntries forgets the keys' types; filtering removed exactly the undefined ones.
+  return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>;
+  };
+}

@@ -1,0 +1,41 @@
+import type { Route } from '../route.ts';
+import { changeAgent, listAgents, makeAgent, readAgent, removeAgent } from './agents.ts';
+import { listPlatformAudit } from './audit-events.ts';
+import { accept } from './invitations.ts';
+import { readMailbox } from './mailbox.ts';
+import { me, ownTenant } from './me.ts';
+import { cancel, listOperations, readOperation, retryParked } from './operations.ts';
+import { signIn, signOut } from './sessions.ts';
+import { callOff, deleteTenant, reactivateTenant, suspendTenant } from './tenant-lifecycle.ts';
+import { listTenants, onboardTenant, readTenant, renameTenant } from './tenants.ts';
+
+/**
+ * Every route there is; the app, the OpenAPI document and the tests' matrix of refusals are made from this list.
+ * Express tries them in this order, so those called most stand first.
+ */
+export const routes: Route[] = [
+  readAgent,
+  listAgents,
+  makeAgent,
+  changeAgent,
+  removeAgent,
+  me,
+  ownTenant,
+  signIn,
+  signOut,
+  accept,
+  readOperation,
+  listOperations,
+  retryParked,
+  cancel,
+  listTenants,
+  onboardTenant,
+  readTenant,
+  renameTenant,
+  suspendTenant,
+  reactivateTenant,
+  deleteTenant,
+  callOff,
+  listPlatformAudit,
+  readMailbox,
+];

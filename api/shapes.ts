@@ -1,0 +1,103 @@
+import { z } from 'zod';
+import { type IdKind, idPattern } from '../models/ids.ts';
+import { tenantStates } from '../policies/lifecycle.ts';
+import { operationKinds, operationStates, stepStates } from '../policies/operation.ts';
+
+/** Shapes used by more than one route. Descriptions go into the OpenAPI document. */
+export const id = (kind: IdKind) => z.string().regex(idPattern(kind), `must be an id like ${kind}_…`);
+export const moment = z.iso.datetime().meta({ description: 'RFC 3339, UTC' });
+
+/** Text a person wrote: no control characters, since it ends up in logs, mails and terminals. */
+export const line = (max: number) =>
+  z
+    .string()
+    .trim()
+    .min(1, 'must not be empty')
+    .max(max, `must have at most ${max} characters`)
+    .regex(/^[^\p{Cc}\p{Zl}\p{Zp}]*$/u, 'must be one line without control characters');
+
+export const paging = {
+  limit: z.coerce.number().int().min(1).max(200).default(50).meta({ description: 'How many at most.' }),
+  cursor: z.string().max(200).optional().meta({ description: 'nextCursor of the page before.' }),
+};
+
+export const page = <T extends z.ZodType>(item: T) =>
+  z.object({ items: z.array(item), nextCursor: z.string().nullable() });
+
+/** `?dryRun=true`: says what would change and changes nothing. */
+export const dryRun = z
+  .stringbool()
+  .default(false)
+  .meta({ description: 'Say what would change; change nothing.' });
+
+const operationLink = z.object({
+  id: id('op'),
+  href: z.string(),
+  kind: z.enum(operationKinds),
+  state: z.enum(operationStates),
+});
+
+export const tenant = z
+  .object({
+    id: id('ten'),
+    slug: z.string(),
+    name: z.string(),
+    host: z.string(),
+    region: z.string(),
+    plan: z.object({ name: z.string(), version: z.int() }),
+    state: z.enum(tenantStates),
+    stateReason: z.string().nullable(),
+    deletionDue: moment.nullable(),
+    tombstone: z.looseObject({}).nullable(),
+    version: z.int(),
+    createdAt: moment,
+    updatedAt: moment,
+  })
+  .meta({ id: 'Tenant' });
+
+export const tenantWithOperation = tenant
+  .extend({ operation: operationLink })
+  .meta({ id: 'TenantWithOperation' });
+
+const step = z.object({
+  name: z.string(),
+  title: z.string(),
+  state: z.enum(stepStates),
+  startedAt: moment.optional(),
+  endedAt: moment.optional(),
+  attempts: z.int(),
+  refusal: z.string().optional(),
+});
+
+export const operation = z
+  .object({
+    id: id('op'),
+    kind: z.enum(operationKinds),
+    state: z.enum(operationStates),
+    tenantId: id('ten'),
+    percent: z.int(),
+    steps: z.array(step),
+    result: z.looseObject({}).nullable(),
+    problem: z.looseObject({}).nullable(),
+    requestedBy: z.looseObject({}),
+    requestId: z.string().nullable(),
+    createdAt: moment,
+    updatedAt: moment,
+    endedAt: moment.nullable(),
+  })
+  .meta({ id: 'Operation' });
+
+export const agent = z
+  .object({
+    id: id('agt'),
+    name: z.string(),
+    description: z.string(),
+    instructions: z.string(),
+    model: z.string(),
+    tags: z.array(z.string()),
+    ownerId: z.string().nullable(),
+    version: z.int(),
+    createdAt: moment,
+    updatedAt: moment,
+  })
+  .meta({ id: 'Agent' });

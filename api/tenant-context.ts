@@ -1,0 +1,57 @@
+import type { Request } from 'express';
+import { config } from '../models/databases.ts';
+import { isTenantId } from '../models/ids.ts';
+import { type Address, addressOf } from '../models/system/tenant.ts';
+import { Refusal } from '../policies/refusal.ts';
+
+/**
+ * Which tenant a request means. The credential decides; subdomain, `X-Tenant` and `?tenant=` may only agree with it.
+ * Without a credential (sign-in) they decide in that order, and must agree with each other.
+ */
+type Named = { by: string; tenantId: string };
+
+export async function agreedTenant(
+  request: Request,
+  credentialTenant: string | undefined,
+): Promise<string | undefined> {
+  const named = await Promise.all(signals(request).map(resolve));
+  const all = [...(credentialTenant ? [{ by: 'the credential', tenantId: credentialTenant }] : []), ...named];
+  const [first] = all;
+  const other = all.find((each) => each.tenantId !== first?.tenantId);
+  if (first && other)
+    throw new Refusal('tenant-mismatch', `${capital(first.by)} and ${other.by} name different tenants.`);
+  return first?.tenantId;
+}
+
+/** Whether anything but the credential names a tenant; most calls by key name none and need no look-up. */
+export function namesTenant(request: Request): boolean {
+  return signals(request).length > 0;
+}
+
+function signals(request: Request): { by: string; value: string }[] {
+  const found: { by: string; value: string }[] = [];
+  const slug = subdomain(request.headers.host);
+  if (slug) found.push({ by: 'the host', value: slug });
+  const header = request.headers['x-tenant'];
+  if (typeof header === 'string') found.push({ by: 'X-Tenant', value: header });
+  const query = request.query.tenant;
+  if (typeof query === 'string') found.push({ by: '?tenant=', value: query });
+  return found;
+}
+
+function subdomain(host: string | undefined): string | undefined {
+  if (!host) return undefined;
+  const name = host.replace(/:\d+$/, '').replace(/\.$/, '').toLowerCase();
+  if (name === new URL(config().publicUrl).hostname) return undefined;
+  const suffix = `.${config().http.baseDomain}`;
+  return name.endsWith(suffix) ? name.slice(0, -suffix.length) : undefined;
+}
+
+async function resolve({ by, value }: { by: string; value: string }): Promise<Named> {
+  if (isTenantId(value)) return { by, tenantId: value };
+  const address: Address | undefined = await addressOf(value.toLowerCase());
+  if (!address) throw new Refusal('not-found', `There is no organisation at the address that ${by} gives.`);
+  return { by, tenantId: address.tenantId };
+}
+
+const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);

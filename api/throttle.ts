@@ -1,0 +1,63 @@
+import type { Response } from 'express';
+import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
+import { config } from '../models/databases.ts';
+import { systemTenantId } from '../models/system/tenant.ts';
+import { planAt } from '../policies/plans.ts';
+import { Refusal } from '../policies/refusal.ts';
+
+/** Requests a minute: per tenant by its plan, per address without a credential. Headers follow the RateLimit draft. */
+const windowSeconds = 60;
+const platformPerMinute = 120_000;
+
+const limiters = new Map<number, RateLimiterMemory>();
+
+function limiter(points: number): RateLimiterMemory {
+  const known = limiters.get(points);
+  if (known) return known;
+  const made = new RateLimiterMemory({ points, duration: windowSeconds });
+  limiters.set(points, made);
+  return made;
+}
+
+export async function throttleTenant(
+  response: Response,
+  who: { tenantId: string; plan: string; planVersion: number },
+): Promise<void> {
+  const points =
+    who.tenantId === systemTenantId ? platformPerMinute : planAt(who.plan, who.planVersion).requestsPerMinute;
+  await consume(response, points, who.tenantId);
+}
+
+export async function throttleAddress(response: Response, source: string): Promise<void> {
+  await consume(response, config().http.anonymousPerMinute, `address ${bySubnet(source)}`);
+}
+
+/** One household or server owns a whole /64 of IPv6, so that is what counts as one address. */
+function bySubnet(address: string): string {
+  return address.includes(':') && !address.includes('.') ? address.split(':').slice(0, 4).join(':') : address;
+}
+
+async function consume(response: Response, points: number, key: string): Promise<void> {
+  try {
+    tell(response, points, await limiter(points).consume(key));
+  } catch (thrown) {
+    if (!(thrown instanceof RateLimiterRes)) throw thrown;
+    tell(response, points, thrown);
+    const retryAfterSeconds = Math.max(1, Math.ceil(thrown.msBeforeNext / 1000));
+    throw new Refusal(
+      'rate-limited',
+      `More than ${points} requests in a minute; wait ${retryAfterSeconds} s.`,
+      {
+        retryAfterSeconds,
+      },
+    );
+  }
+}
+
+function tell(response: Response, points: number, { remainingPoints, msBeforeNext }: RateLimiterRes): void {
+  response.setHeader('RateLimit-Policy', `"minute";q=${points};w=${windowSeconds}`);
+  response.setHeader(
+    'RateLimit',
+    `"minute";r=${Math.max(0, remainingPoints)};t=${Math.ceil(msBeforeNext / 1000)}`,
+  );
+}

@@ -1,0 +1,126 @@
+import { writeFileSync } from 'node:fs';
+import type { Server } from 'node:http';
+import { inspect, parseArgs } from 'node:util';
+import { createApp } from './api/app.ts';
+import { type Config, ConfigError, loadConfig } from './config.ts';
+import { serveMetrics } from './metrics-server.ts';
+import { closeDatabases, useConfig } from './models/databases.ts';
+import { migrate } from './models/migrate.ts';
+import { createOperatorKey } from './models/system-tenant.ts';
+import { log } from './telemetry.ts';
+import { closeTemporal } from './temporal/client.ts';
+import { ensureNamespaces } from './temporal/namespaces.ts';
+import { ensureSchedules } from './temporal/schedules.ts';
+import { runWorkers } from './temporal/worker.ts';
+
+/** The one entry point of every process; what each command does is in docs/operations.md. */
+const usage = `Usage: node main.ts <command>
+
+  migrate                  bring databases and Temporal to what this version needs
+  operator-key --out FILE  make a key with every platform right
+  api | worker | all       run the API, the workers, or both, until SIGTERM
+
+Settings come from the environment: docs/configuration.md.`;
+
+const exitUsage = 64;
+const exitConfiguration = 78;
+const drainMs = 25_000;
+
+const say = (line: string) => process.stdout.write(`${line}\n`);
+const complain = (line: string) => process.stderr.write(`${line}\n`);
+
+type Running = { stop: () => Promise<void>; ended?: Promise<void> };
+
+async function migrateAll(config: Config): Promise<void> {
+  await migrate(say);
+  await ensureNamespaces(config, say);
+  await ensureSchedules(config, say);
+}
+
+async function writeOperatorKey(out: string | undefined): Promise<void> {
+  if (!out) throw new Usage('operator-key needs --out FILE');
+  writeFileSync(out, `${await createOperatorKey('operator-key command')}\n`, { mode: 0o600 });
+  say(`operator key written to ${out}`);
+}
+
+async function runApi(config: Config): Promise<Running> {
+  const { host, port, metricsPort } = config.http;
+  const metrics = await serveMetrics(host, metricsPort, () => true);
+  const server = createApp().listen(port, host);
+  await new Promise<void>((resolve, reject) => server.once('listening', resolve).once('error', reject));
+  log.info({ url: config.publicUrl }, 'the API listens');
+  return { stop: () => drain([server, metrics]) };
+}
+
+/** No new connection, no idle one; requests in flight are answered before this resolves. */
+async function drain(servers: Server[]): Promise<void> {
+  const closed = servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())));
+  for (const server of servers) server.closeIdleConnections();
+  const forced = setTimeout(() => servers.forEach((server) => void server.closeAllConnections()), drainMs);
+  await Promise.all(closed);
+  clearTimeout(forced);
+}
+
+async function runWorker(config: Config): Promise<Running> {
+  let ready = false;
+  const metrics = await serveMetrics(config.http.host, config.http.workerMetricsPort, () => ready);
+  const workers = await runWorkers(config);
+  void workers.ready.then(
+    () => {
+      ready = true;
+      log.info({ regions: config.serves }, 'the workers poll');
+    },
+    () => {},
+  );
+  return {
+    ended: workers.ended,
+    stop: async () => {
+      await workers.shutdown();
+      await drain([metrics]);
+    },
+  };
+}
+
+async function run(command: string, config: Config): Promise<void> {
+  log.level = config.logLevel;
+  const parts: Running[] = [];
+  if (command !== 'api') parts.push(await runWorker(config));
+  if (command !== 'worker') parts.push(await runApi(config));
+  await Promise.race([stopAsked(), ...parts.flatMap((part) => part.ended ?? [])]);
+  await Promise.all(parts.map((part) => part.stop()));
+}
+
+/** By signal, or because the parent that holds the other end of our IPC channel is gone. */
+function stopAsked(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const event of ['SIGTERM', 'SIGINT', 'disconnect']) process.once(event, () => resolve());
+  });
+}
+
+class Usage extends Error {}
+
+async function main(): Promise<void> {
+  const { positionals, values } = parseArgs({ allowPositionals: true, options: { out: { type: 'string' } } });
+  const [command = ''] = positionals;
+  if (!['migrate', 'operator-key', 'api', 'worker', 'all'].includes(command))
+    throw new Usage('say what to do');
+  const config = loadConfig();
+  useConfig(config);
+  try {
+    if (command === 'migrate') await migrateAll(config);
+    else if (command === 'operator-key') await writeOperatorKey(values.out);
+    else await run(command, config);
+  } finally {
+    await Promise.all([closeDatabases(), closeTemporal()]);
+  }
+}
+
+try {
+  await main();
+  process.exit(0);
+} catch (error) {
+  const code = error instanceof ConfigError ? exitConfiguration : error instanceof Usage ? exitUsage : 1;
+  complain(code === 1 ? inspect(error) : String(error instanceof Error ? error.message : error));
+  if (code === exitUsage) complain(usage);
+  process.exit(code);
+}
