@@ -1,0 +1,71 @@
+import { rmSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** Who runs in this folder, for the sentence a second start is answered with. */
+export type Holder = { pid: number; url: string };
+
+export type FolderLock =
+  | { taken: true /** The run before did not end in order. */; unclean: boolean; release(): void }
+  | { taken: false; holder: Holder | undefined };
+
+const windUpSeconds = 60;
+
+/**
+ * One run per folder. The lock is SQLite's lock on a file: the kernel gives it back with the process, even after
+ * `kill -9`, and unlike a pid file or a socket's name it has no stale state that two starts could clear at once.
+ * The guard holds it, so it is free when the last process of the run is gone, not when the terminal is.
+ */
+export async function lockFolder(home: string, holder: Holder): Promise<FolderLock> {
+  const statePath = join(home, 'running.json');
+  const deadline = Date.now() + windUpSeconds * 1000;
+  for (;;) {
+    const database = tryLock(join(home, 'lock'));
+    const previous = await holderIn(statePath);
+    if (database) {
+      await writeFile(statePath, JSON.stringify(holder), { mode: 0o600 });
+      const release = () => {
+        rmSync(statePath, { force: true });
+        database.close();
+      };
+      return { taken: true, unclean: previous !== undefined, release };
+    }
+    // Held for somebody who is gone: the guard is stopping what was left, and will be done soon.
+    const windingUp = previous !== undefined && !lives(previous.pid);
+    if (!windingUp || Date.now() > deadline) return { taken: false, holder: previous };
+    await sleep(100);
+  }
+}
+
+function tryLock(path: string): DatabaseSync | undefined {
+  const database = new DatabaseSync(path, { timeout: 0 });
+  try {
+    database.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
+    return database;
+  } catch (cause) {
+    database.close();
+    const busy = 5;
+    if (cause instanceof Error && 'errcode' in cause && cause.errcode === busy) return undefined;
+    throw cause;
+  }
+}
+
+async function holderIn(path: string): Promise<Holder | undefined> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8'));
+  } catch {
+    // Not there after an orderly end, half written for an instant at a start: nobody to name either way.
+    return undefined;
+  }
+}
+
+function lives(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (cause) {
+    return cause instanceof Error && 'code' in cause && cause.code === 'EPERM';
+  }
+}
