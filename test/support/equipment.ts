@@ -1,0 +1,82 @@
+import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Mailbox, startMailbox } from '../../deploy/embedded/mailbox.ts';
+import { type RunningPostgres, startPostgres } from '../../deploy/embedded/postgres.ts';
+import { findTemporal, type RunningTemporal, startTemporal } from '../../deploy/embedded/temporal-server.ts';
+
+/** The real parts a run of the tests needs: two Postgres clusters, a Temporal server, a mailbox. All on free ports. */
+export type Equipment = {
+  directory: string;
+  postgres: { eu: RunningPostgres; us: RunningPostgres };
+  temporal: RunningTemporal;
+  mailbox: { port: number; directory: string };
+  stop: () => Promise<void>;
+};
+
+export async function startEquipment(say: (line: string) => void): Promise<Equipment> {
+  const directory = await mkdtemp(join(tmpdir(), 'freehold-test-'));
+  // Postgres runs as a user of its own when the tests run as root, and has to get through.
+  await chmod(directory, 0o711);
+  const [eu, us, temporal, mailbox] = await Promise.all([
+    postgresNamed('eu', directory),
+    postgresNamed('us', directory),
+    temporalServer(directory, say),
+    mailboxIn(directory),
+  ]);
+  const stop = async () => {
+    await Promise.allSettled([temporal.stop(), eu.stop(), us.stop(), mailbox.server.stop()]);
+    await rm(directory, { recursive: true, force: true });
+  };
+  return { directory, postgres: { eu, us }, temporal, mailbox, stop };
+}
+
+export async function postgresNamed(
+  name: string,
+  directory: string,
+  port?: number,
+): Promise<RunningPostgres> {
+  // fsync would only protect data that is thrown away at the end; the benches measure with it on.
+  const settings = { fsync: 'off' };
+  return startPostgres({
+    name,
+    directory: join(directory, `postgres-${name}`),
+    port: port ?? (await freePort()),
+    settings,
+  });
+}
+
+export async function temporalServer(
+  directory: string,
+  say: (line: string) => void,
+): Promise<RunningTemporal> {
+  const found = await findTemporal(say);
+  if ('address' in found)
+    throw new Error('The tests start and stop their own Temporal server; unset TEMPORAL_ADDRESS.');
+  const [grpc, http, metrics] = await Promise.all([freePort(), freePort(), freePort()]);
+  return startTemporal({
+    binary: found.binary,
+    ports: { grpc, http, metrics },
+    logFile: join(directory, 'temporal.log'),
+  });
+}
+
+async function mailboxIn(parent: string): Promise<{ port: number; directory: string; server: Mailbox }> {
+  const directory = join(parent, 'mail');
+  await mkdir(directory, { recursive: true });
+  const port = await freePort();
+  return { port, directory, server: await startMailbox(port, directory) };
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  const port = await new Promise<number>((resolve, reject) => {
+    server.once('error', reject).listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      resolve(typeof address === 'object' && address ? address.port : 0);
+    });
+  });
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
