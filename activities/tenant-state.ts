@@ -2,12 +2,11 @@ import { auditInSystem, auditInTenant } from '../models/audit.ts';
 import { forgetIntake } from '../models/intake.ts';
 import { inSystem, inTenant, type SystemScope } from '../models/scope.ts';
 import type { Stored } from '../models/stored.ts';
-import { closeOperation } from '../models/system/operation.ts';
+import { type Closed, closeOperation } from '../models/system/operation.ts';
 import type { TenantRow } from '../models/system/tables.ts';
 import { forgetPlace, freeAddresses, holdAddress, releasePlace } from '../models/system/tenant.ts';
 import { forgetTenantKeys } from '../models/tenant-key.ts';
 import type { TenantState } from '../policies/lifecycle.ts';
-import type { OperationState } from '../policies/operation.ts';
 import type { Principal } from '../policies/principal.ts';
 import { activity, type Close, placeFor, type Step } from './activity.ts';
 import type { Certificate } from './tenant-schema.ts';
@@ -19,42 +18,52 @@ import type { Certificate } from './tenant-schema.ts';
 type Ending = {
   close: Close;
   by: Principal;
-  outcome: OperationState;
-  change: Partial<TenantRow>;
-  action: string;
+  outcome: 'succeeded' | 'failed' | 'cancelled';
+  change: Partial<TenantRow> | ((closed: Closed, tenant: TenantRow) => Partial<TenantRow>);
+  /** Why it did not succeed. */
   reason?: string | undefined;
   result?: object | undefined;
   also?: (system: SystemScope, tenant: Stored<TenantRow>) => Promise<void>;
 };
 
-async function end({ close, by, outcome, change, action, reason, result, also }: Ending): Promise<void> {
+const outcomes = { succeeded: 'done', failed: 'failed', cancelled: 'cancelled' } as const;
+
+async function end(ending: Ending): Promise<void> {
+  const { close, by, outcome, change, reason, result, also } = ending;
   const { tenantId, operationId, steps } = close;
   await inSystem('platform', async (system) => {
-    const problem =
-      reason && outcome !== 'succeeded'
-        ? { title: 'The operation did not succeed.', detail: reason }
-        : undefined;
-    if (!(await closeOperation(system, { operationId, state: outcome, steps, result, problem }))) return;
+    const problem = reason ? { title: 'The operation did not succeed.', detail: reason } : undefined;
+    const closed = await closeOperation(system, { operationId, state: outcome, steps, result, problem });
+    if (!closed) return;
     const tenant = await system.Tenant.findByPk(tenantId, { rejectOnEmpty: true });
-    const before = { state: tenant.state };
-    await tenant.update({ ...change, version: tenant.version + 1, updatedAt: new Date() });
+    const from = tenant.state;
+    const changed = typeof change === 'function' ? change(closed, tenant) : change;
+    await tenant.update({ ...changed, version: tenant.version + 1, updatedAt: new Date() });
     await also?.(system, tenant);
     await auditInSystem(
       system.sql,
       {
         actor: by,
-        action,
+        action: closed.kind,
         subject: { type: 'Tenant', id: tenantId },
-        outcome: outcome === 'succeeded' ? 'done' : 'failed',
-        reason,
+        outcome: outcomes[outcome],
+        rule: ruleOf(by),
+        reason: reason ?? closed.reason ?? undefined,
+        requestId: closed.requestId ?? undefined,
         operationId,
-        before,
+        before: { state: from },
         after: { state: tenant.state },
-        details: { from: before.state, to: tenant.state, operation: outcome, steps: steps.map(timesOf) },
+        details: { from, to: tenant.state, steps: steps.map(timesOf) },
       },
       tenantId,
     );
   });
+}
+
+/** The asking itself is in the trail with the rule that allowed it; here is what allowed the carrying out. */
+function ruleOf(by: Principal): string {
+  if (by.kind !== 'system') return 'allowed when asked, and again before this step';
+  return `${by.id} finishes what ${by.onBehalfOf ?? 'nobody'} asked for`;
 }
 
 const timesOf = ({ name, state, startedAt, endedAt, attempts }: Close['steps'][number]) => ({
@@ -83,7 +92,6 @@ export const activateTenant = activity(['create', 'Tenant'], async (close: Close
     by,
     outcome: 'succeeded',
     change: { state: 'active', stateReason: null },
-    action: 'provision-tenant',
   });
   await forgetIntake(place);
 });
@@ -101,7 +109,6 @@ export const failTenant = activity(['create', 'Tenant'], async (failing: Failing
     by,
     outcome: cancelled ? 'cancelled' : 'failed',
     change: { state: 'failed', stateReason: reason },
-    action: 'provision-tenant',
     reason,
     also: async (system, tenant) => {
       await freeAddresses(system, tenantId);
@@ -118,23 +125,25 @@ export type Settling = Close & {
 };
 
 export const settleTenant = activity(['read', 'Operation'], async (settling: Settling, by) => {
-  const { tenantId, operationId, state, outcome, reason } = settling;
-  const asked = await inSystem('platform', ({ Operation }) =>
-    Operation.findByPk(operationId, { rejectOnEmpty: true }),
-  );
-  const suspension = typeof asked.input.reason === 'string' ? asked.input.reason : null;
-  const kept = await inSystem('platform', ({ Tenant }) => Tenant.findByPk(tenantId, { rejectOnEmpty: true }));
-  const stateReason =
-    state === 'active' ? null : asked.kind === 'suspend-tenant' ? suspension : kept.stateReason;
+  const { state, outcome, reason } = settling;
   await end({
     close: settling,
     by,
     outcome,
-    change: { state, stateReason, deletionDue: null },
-    action: asked.kind,
-    reason: reason ?? suspension ?? undefined,
+    reason,
+    change: (closed, tenant) => ({
+      state,
+      stateReason: whySuspended(state, closed, tenant),
+      deletionDue: null,
+    }),
   });
 });
+
+/** A tenant that is put back as it was keeps the reason it was suspended for. */
+function whySuspended(state: Settling['state'], closed: Closed, tenant: TenantRow): string | null {
+  if (state === 'active') return null;
+  return closed.kind === 'suspend-tenant' ? closed.reason : tenant.stateReason;
+}
 
 export type Announcing = Step & { due: string };
 
@@ -179,7 +188,6 @@ export const buryTenant = activity(['delete', 'Tenant'], async (burying: Burying
     by,
     outcome: 'succeeded',
     change: { state: 'deleted', deletionDue: null, tombstone: certificate },
-    action: 'delete-tenant',
     result: { certificate },
     also: async (system, tenant) => {
       await holdAddress(system, tenant.slug);

@@ -7,7 +7,7 @@ import { Refusal } from '../policies/refusal.ts';
 import { log } from '../telemetry.ts';
 import { readiness } from './health.ts';
 import { openApiDocument } from './openapi.ts';
-import { invitationPage, referencePage } from './pages.ts';
+import { invitationPage, problemPage, referencePage } from './pages.ts';
 import { routes } from './routes/index.ts';
 import { requestIdOf, sendProblem, serve } from './serve.ts';
 
@@ -26,7 +26,8 @@ export function createApp(): Express {
     const path = `/v1${route.path}`;
     const before = route.method === 'get' ? [] : [json];
     app[route.method](path, ...before, serve(route));
-    paths.set(path, [...(paths.get(path) ?? []), route.method.toUpperCase()]);
+    const offered = route.method === 'get' ? ['GET', 'HEAD'] : [route.method.toUpperCase()];
+    paths.set(path, [...(paths.get(path) ?? []), ...offered]);
   }
   for (const [path, methods] of paths) app.all(path, refuseMethod(methods));
   servePages(app);
@@ -63,10 +64,17 @@ function servePages(app: Express): void {
   app.get('/readyz', readiness);
   const swagger = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
   const pages = express.Router();
-  pages.use(helmet({ contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } } }));
+  // Helmet's own default lets styles and fonts come from anywhere; everything these pages load is served here.
+  const directives = {
+    upgradeInsecureRequests: null,
+    fontSrc: ["'self'", 'data:'],
+    styleSrc: ["'self'", "'unsafe-inline'"],
+  };
+  pages.use(helmet({ contentSecurityPolicy: { directives } }));
   pages.use('/docs/assets', express.static(swagger, { index: false, maxAge: '1d' }));
   pages.get('/docs', referencePage);
   pages.get('/docs/start.js', referencePage);
+  pages.get('/docs/problems/:code', problemPage);
   pages.get('/invitations/:token', invitationPage);
   pages.get('/invitations/page/accept.js', invitationPage);
   app.use(pages);

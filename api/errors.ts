@@ -62,8 +62,8 @@ export function problemOf(thrown: unknown, requestId: string): Problem {
   };
 }
 
-export const problemCodes = Object.entries(problems).map(([code, { status, title }]) => ({
-  code,
-  status,
-  title,
-}));
+/** What the pages at /docs/problems/ are made from. */
+export const problemCodes = [
+  ...Object.entries(problems).map(([code, { status, title }]) => ({ code, status, title })),
+  { code: 'internal', status: 500, title: 'Something went wrong on our side' },
+];

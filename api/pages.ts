@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { RequestHandler } from 'express';
+import { Refusal } from '../policies/refusal.ts';
+import { problemCodes } from './errors.ts';
 
 /** The two pages the API itself serves; both load their script from a file, so that no inline script need be allowed. */
 const read = (name: string) => readFileSync(new URL(`./pages/${name}`, import.meta.url), 'utf8');
@@ -16,3 +18,15 @@ const page =
 
 export const referencePage = page(reference);
 export const invitationPage = page(invitation);
+
+/** What the `type` of a problem document leads to. */
+export const problemPage: RequestHandler = (request, response) => {
+  const problem = problemCodes.find((each) => each.code === request.params.code);
+  if (!problem) throw new Refusal('not-found', 'There is no such problem.');
+  const { code, status, title } = problem;
+  response.type('text/plain').send(`${code}: ${title} (HTTP ${status}).
+
+The member "detail" of the answer says what was wrong this time, and "errors", where there is one, lists every fault
+with a JSON pointer. Ask about an answer by its "requestId".
+`);
+};

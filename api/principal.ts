@@ -10,7 +10,7 @@ import { Refusal } from '../policies/refusal.ts';
 import { refusals, requests } from '../telemetry.ts';
 import { invalid, missing, type Token, tokenOf } from './credential.ts';
 import type { Incoming, Permitted, Shape } from './route.ts';
-import { agreedTenant, namesTenant } from './tenant-context.ts';
+import { agreedTenant, namesTenant, servedPlace } from './tenant-context.ts';
 import { throttleAddress, throttleTenant } from './throttle.ts';
 
 /** Who asks, from where the token says they belong; nothing about them is believed before their own schema confirmed it. */
@@ -20,7 +20,7 @@ export async function askerOf({ request, response, source }: Incoming): Promise<
   try {
     const token = tokenOf(request);
     if (!token) throw missing();
-    const place = await placeOf(token.tenantId);
+    const place = await servedPlace(token.tenantId);
     if (!place) throw invalid();
     if (namesTenant(request)) await agreedTenant(request, token.tenantId);
     return { token, place };
@@ -64,10 +64,14 @@ export async function knownAsker(asker: Asker, row: Row | undefined, incoming: I
   return { principal, roles: credential.roles, credential };
 }
 
-/** A tenant that was deleted a moment ago has neither schema nor role; its tokens are simply not valid. */
+/** Whether it failed because the tenant has no role: it was deleted a moment ago, or is not made yet. */
+export function isGone(cause: unknown): boolean {
+  return sqlState(cause) === '22023' && /role .* does not exist/.test(String(cause));
+}
+
+/** The tokens of a tenant that is gone are simply not valid. */
 export function goneIsInvalid(cause: unknown): never {
-  if (sqlState(cause) === '22023' && /role .* does not exist/.test(String(cause))) throw invalid();
-  throw cause;
+  throw isGone(cause) ? invalid() : cause;
 }
 
 type Asked = { action: Action; subject: Subject; id?: string | undefined };

@@ -4,7 +4,7 @@ import type { Action, SubjectType } from '../policies/permissions.ts';
 import type { Principal } from '../policies/principal.ts';
 import { type Fault, Refusal } from '../policies/refusal.ts';
 import type { Log } from '../telemetry.ts';
-import { parseBody } from './body.ts';
+import { parseBody, pointerTo, textFault } from './body.ts';
 
 /**
  * An endpoint is a declaration: method, path, permission, shapes in and out, what is loaded before CASL is asked,
@@ -99,12 +99,14 @@ export function parseCall<P extends Shape, Q extends Shape, B extends Shape>(
   // ?tenant= says where the request is, not what it asks for (api/tenant-context.ts).
   const { tenant: _, ...asked } = request.query;
   const query = (declared.query ?? nothing).safeParse(asked);
-  const body = (declared.body ?? nothing).safeParse(bodyOf(request) ?? {});
+  const sent = bodyOf(request);
+  const body = (declared.body ?? nothing).safeParse(sent === undefined ? {} : sent);
   const errors = [
+    ...Object.entries(asked).flatMap(([name, value]) => textFault(String(value), `?${name}`)),
     ...(query.success ? [] : faultsOf(query.error, (path) => `?${path.join('.')}`)),
-    ...(body.success ? [] : faultsOf(body.error, (path) => path.map((part) => `/${String(part)}`).join(''))),
+    ...(body.success ? [] : faultsOf(body.error, pointerTo)),
   ];
-  if (!query.success || !body.success) {
+  if (!query.success || !body.success || errors.length > 0) {
     throw new Refusal('invalid-request', 'Some of what was sent is not acceptable; each fault is listed.', {
       errors,
     });
@@ -139,7 +141,13 @@ function faultsOf(error: z.ZodError, pointer: (path: PropertyKey[]) => string): 
           code: 'unknown-field',
           detail: `“${key}” is not a field here.`,
         }))
-      : [{ pointer: pointer(issue.path), code: issue.code.replaceAll('_', '-'), detail: issue.message }],
+      : [
+          {
+            pointer: pointer(issue.path),
+            code: issue.code === 'custom' ? 'not-acceptable' : issue.code.replaceAll('_', '-'),
+            detail: issue.message,
+          },
+        ],
   );
 }
 

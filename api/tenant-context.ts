@@ -1,8 +1,10 @@
 import type { Request } from 'express';
 import { config } from '../models/databases.ts';
 import { isTenantId } from '../models/ids.ts';
-import { type Address, addressOf } from '../models/system/tenant.ts';
+import type { Place } from '../models/scope.ts';
+import { type Address, addressOf, placeOf, systemTenantId } from '../models/system/tenant.ts';
 import { Refusal } from '../policies/refusal.ts';
+import { slugFaults } from '../policies/slug.ts';
 
 /**
  * Which tenant a request means. The credential decides; subdomain, `X-Tenant` and `?tenant=` may only agree with it.
@@ -49,9 +51,20 @@ function subdomain(host: string | undefined): string | undefined {
 
 async function resolve({ by, value }: { by: string; value: string }): Promise<Named> {
   if (isTenantId(value)) return { by, tenantId: value };
-  const address: Address | undefined = await addressOf(value.toLowerCase());
+  const slug = value.toLowerCase();
+  const address: Address | undefined = slugFaults(slug).length > 0 ? undefined : await addressOf(slug);
   if (!address) throw new Refusal('not-found', `There is no organisation at the address that ${by} gives.`);
   return { by, tenantId: address.tenantId };
 }
 
 const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** Where the tenant lives, if it is served here; a tenant of another region is sent to that region's host. */
+export async function servedPlace(tenantId: string): Promise<Place | undefined> {
+  const place = await placeOf(tenantId);
+  if (!place || tenantId === systemTenantId || config().serves.includes(place.region)) return place;
+  const publicUrl = config().regions.find((each) => each.name === place.region)?.publicUrl;
+  throw new Refusal('misdirected', `This organisation is served at ${publicUrl}.`, {
+    extra: { servedAt: publicUrl },
+  });
+}

@@ -11,7 +11,7 @@ export type AuditEvent = {
   actor: Principal | { kind: 'anonymous' };
   action: string;
   subject: { type: string; id?: string | undefined };
-  outcome: 'asked' | 'done' | 'refused' | 'failed';
+  outcome: 'asked' | 'done' | 'refused' | 'failed' | 'cancelled';
   /** The rule that allowed or refused it, in words. */
   rule?: string | undefined;
   reason?: string | undefined;

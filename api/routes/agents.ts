@@ -3,7 +3,7 @@ import { agentById, agentList, createAgent, updateAgent } from '../../models/ten
 import type { AgentRow } from '../../models/tenant/tables.ts';
 import { etag, presentAgent, presentPage } from '../present.ts';
 import { type Answer, requireVersion } from '../route.ts';
-import { agent, id, line, page, paging } from '../shapes.ts';
+import { agent, id, line, page, pagingBy } from '../shapes.ts';
 import { tenantRead, tenantWrite } from '../tenant-route.ts';
 
 const tag = 'Agents';
@@ -47,7 +47,7 @@ export const listAgents = tenantRead({
   summary: 'List agents, newest first',
   permit: ['read', 'Agent'],
   query: z.strictObject({
-    ...paging,
+    ...pagingBy('agt'),
     name: z.string().max(100).optional(),
     model: z.string().max(100).optional(),
     tag: z.string().max(50).optional(),

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { auditList } from '../../models/system/audit-event.ts';
 import { platformRead } from '../platform-route.ts';
 import { iso } from '../present.ts';
-import { id, moment, page, paging } from '../shapes.ts';
+import { id, moment, page, pagingBy } from '../shapes.ts';
 
 const event = z
   .object({
@@ -30,11 +30,7 @@ export const listPlatformAudit = platformRead({
   summary: 'Who did what to which tenant, newest first',
   permit: ['read', 'PlatformAuditEvent'],
   query: z.strictObject({
-    ...paging,
-    cursor: z
-      .string()
-      .regex(/^\d{1,18}$/, 'must be a nextCursor')
-      .optional(),
+    ...pagingBy('number'),
     tenantId: id('ten').optional(),
     operationId: id('op').optional(),
     action: z.string().max(100).optional(),

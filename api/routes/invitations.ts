@@ -3,14 +3,14 @@ import { auditInTenant } from '../../models/audit.ts';
 import { hashPassword } from '../../models/passwords.ts';
 import { inTenant } from '../../models/scope.ts';
 import { readToken } from '../../models/secrets.ts';
-import { placeOf } from '../../models/system/tenant.ts';
 import { acceptInvitation } from '../../models/tenant/invitation.ts';
 import { Refusal } from '../../policies/refusal.ts';
 import { claim, idempotencyKeyOf, remember } from '../idempotency.ts';
+import { isGone } from '../principal.ts';
 import { publicRoute } from '../public-route.ts';
 import type { Answer, Incoming } from '../route.ts';
 import { id, line } from '../shapes.ts';
-import { agreedTenant } from '../tenant-context.ts';
+import { agreedTenant, servedPlace } from '../tenant-context.ts';
 
 export const passwordLengthMin = 10;
 const route = 'post /invitations/:token/acceptance';
@@ -54,16 +54,20 @@ export const accept = publicRoute({
       const answer: Answer = { status: 201, body: { userId, tenantId } };
       if (key) await remember(tenant.sql, key, answer);
       return answer;
+    }).catch((cause: unknown) => {
+      throw isGone(cause) ? notValid() : cause;
     });
   },
 });
 
+const notValid = () =>
+  new Refusal('not-found', 'This invitation is not valid: it may be used, expired or withdrawn.');
+
 /** Every token that opens nothing is answered alike, whatever is wrong with it. */
 async function invited(text: string, incoming: Incoming) {
   const token = readToken(text);
-  const place = token?.kind === 'inv' ? await placeOf(token.tenantId) : undefined;
-  if (!token || !place)
-    throw new Refusal('not-found', 'This invitation is not valid: it may be used, expired or withdrawn.');
+  const place = token?.kind === 'inv' ? await servedPlace(token.tenantId) : undefined;
+  if (!token || !place) throw notValid();
   await agreedTenant(incoming.request, token.tenantId);
   return { ...token, place };
 }

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { config } from '../../models/databases.ts';
 import { Refusal } from '../../policies/refusal.ts';
 import { platformRead } from '../platform-route.ts';
-import { paging } from '../shapes.ts';
+import { limit } from '../shapes.ts';
 
 /** The built-in mailbox of the embedded mode, newest mail first; there is none where a real mail server is configured. */
 export const readMailbox = platformRead({
@@ -14,7 +14,7 @@ export const readMailbox = platformRead({
   tag: 'Embedded mode',
   summary: 'Mails the embedded mode has sent, newest first',
   permit: ['read', 'Mailbox'],
-  query: z.strictObject({ limit: paging.limit }),
+  query: z.strictObject({ limit }),
   answers: {
     200: z.object({
       items: z.array(

@@ -6,7 +6,7 @@ import { cancelOperation, retryOperation } from '../../temporal/start.ts';
 import { changedOperation, currentOperation } from '../operations.ts';
 import { platformRead, platformWrite } from '../platform-route.ts';
 import { presentOperation, presentPage } from '../present.ts';
-import { id, operation, page, paging } from '../shapes.ts';
+import { id, operation, page, pagingBy } from '../shapes.ts';
 import { steered } from '../steering.ts';
 
 const tag = 'Operations';
@@ -19,7 +19,7 @@ export const listOperations = platformRead({
   summary: 'List operations, newest first',
   permit: ['read', 'Operation'],
   query: z.strictObject({
-    ...paging,
+    ...pagingBy('op'),
     tenantId: id('ten').optional(),
     kind: z.enum(operationKinds).optional(),
     state: z.enum(operationStates).optional(),

@@ -2,13 +2,13 @@ import { z } from 'zod';
 import { auditInTenant } from '../../models/audit.ts';
 import { passwordMatches } from '../../models/passwords.ts';
 import { inTenant, type Place } from '../../models/scope.ts';
-import { placeOf } from '../../models/system/tenant.ts';
 import { endSession, openSession, passwordOf } from '../../models/tenant/session.ts';
 import { Refusal } from '../../policies/refusal.ts';
 import { sessionCookie } from '../credential.ts';
+import { isGone } from '../principal.ts';
 import { publicRoute } from '../public-route.ts';
 import { id, moment } from '../shapes.ts';
-import { agreedTenant } from '../tenant-context.ts';
+import { agreedTenant, servedPlace } from '../tenant-context.ts';
 import { tenantWrite } from '../tenant-route.ts';
 
 const tag = 'Sign-in';
@@ -42,9 +42,13 @@ export const signIn = publicRoute({
         'Say which organisation to sign in to: by its host, X-Tenant or ?tenant=.',
       );
     }
-    const place = await placeOf(tenantId);
-    if (!place) throw new Refusal('not-found', 'There is no such organisation.');
-    const known = await inTenant(place, (tenant) => passwordOf(tenant, body.email));
+    const place = await servedPlace(tenantId);
+    if (!place) throw noSuchTenant();
+    const known = await inTenant(place, (tenant) => passwordOf(tenant, body.email)).catch(
+      (cause: unknown) => {
+        throw isGone(cause) ? noSuchTenant() : cause;
+      },
+    );
     if (!(await passwordMatches(known?.secret, body.password)) || !known) {
       await noteFailure(place, requestId, source);
       throw new Refusal('unauthenticated', 'E-mail address or password is not right.');
@@ -55,6 +59,8 @@ export const signIn = publicRoute({
     return { status: 201, body: shown, headers: { 'Set-Cookie': cookie(token, opened.expiresAt) } };
   },
 });
+
+const noSuchTenant = () => new Refusal('not-found', 'There is no such organisation.');
 
 async function open(place: Place, userId: string, requestId: string, source: string) {
   return inTenant(place, async (tenant) => {

@@ -7,6 +7,7 @@ import { callOffDeletion } from '../../temporal/start.ts';
 import { accepted, begin } from '../operations.ts';
 import { platformWrite } from '../platform-route.ts';
 import { presentTenant } from '../present.ts';
+import { requireVersion } from '../route.ts';
 import { dryRun, line, tenantWithOperation } from '../shapes.ts';
 import { steered } from '../steering.ts';
 import { locked, tenantParams } from './tenants.ts';
@@ -29,7 +30,8 @@ export const suspendTenant = platformWrite({
   body: z.strictObject({ reason: line(500) }),
   answers,
   load: ({ params }) => locked(tenantById(params.tenantId)),
-  handle: async ({ system, row, body, query, principal, requestId, log }) => {
+  handle: async ({ system, row, body, query, principal, requestId, log, ...call }) => {
+    requireVersion(call, Number(row.version));
     const operation = await begin(system, {
       tenant: row,
       kind: 'suspend-tenant',
@@ -64,9 +66,18 @@ export const reactivateTenant = platformWrite({
   query: z.strictObject({ dryRun, reason: line(500).optional() }),
   answers,
   load: ({ params }) => locked(tenantById(params.tenantId)),
-  handle: async ({ system, row, query, principal, requestId, log }) => {
+  handle: async ({ system, row, query, principal, requestId, log, ...call }) => {
+    requireVersion(call, Number(row.version));
     const { reason } = query;
-    const operation = await begin(system, { tenant: row, kind: 'resume-tenant', principal, requestId, log });
+    const input = reason ? { reason } : {};
+    const operation = await begin(system, {
+      tenant: row,
+      kind: 'resume-tenant',
+      input,
+      principal,
+      requestId,
+      log,
+    });
     if (query.dryRun) {
       const { rows } = await previewFor(String(row.id));
       return { status: 200, body: { would: { admit: rows.users } }, unchanged: true };
@@ -99,10 +110,11 @@ export const deleteTenant = platformWrite({
   }),
   answers,
   load: ({ params }) => locked(tenantById(params.tenantId)),
-  handle: async ({ system, row, query, principal, requestId, log }) => {
+  handle: async ({ system, row, query, principal, requestId, log, ...call }) => {
+    requireVersion(call, Number(row.version));
     const plan = planAt(String(row.plan), Number(row.plan_version));
     const graceSeconds = query.graceSeconds ?? plan.deletionGraceDays * daySeconds;
-    const input = { graceSeconds };
+    const input = { graceSeconds, ...(query.reason && { reason: query.reason }) };
     const operation = await begin(system, {
       tenant: row,
       kind: 'delete-tenant',

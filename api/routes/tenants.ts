@@ -21,7 +21,7 @@ import { accepted, begin } from '../operations.ts';
 import { platformRead, platformWrite } from '../platform-route.ts';
 import { etag, presentPage, presentTenant, tenantHost } from '../present.ts';
 import { requireVersion } from '../route.ts';
-import { dryRun, id, line, page, paging, tenant, tenantWithOperation } from '../shapes.ts';
+import { dryRun, id, line, page, pagingBy, tenant, tenantWithOperation } from '../shapes.ts';
 
 const tag = 'Tenants';
 export const tenantParams = z.strictObject({ tenantId: id('ten') });
@@ -64,7 +64,7 @@ export const listTenants = platformRead({
   summary: 'List tenants, newest first',
   permit: ['read', 'Tenant'],
   query: z.strictObject({
-    ...paging,
+    ...pagingBy('ten'),
     state: z.enum(tenantStates).optional(),
     region: z.string().max(16).optional(),
     slug: z.string().max(40).optional(),

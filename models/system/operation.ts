@@ -61,12 +61,16 @@ export type Closing = {
   problem?: object | undefined;
 };
 
-/** False when it was closed before: a repeated closing step changes nothing. */
-export async function closeOperation(system: SystemScope, closing: Closing): Promise<boolean> {
-  const closed = await system.sql(
+/** What was asked for, to be told in the audit trail; undefined when it was closed before. */
+export type Closed = { kind: OperationKind; reason: string | null; requestId: string | null };
+
+/** A repeated closing step finds the operation closed and changes nothing. */
+export async function closeOperation(system: SystemScope, closing: Closing): Promise<Closed | undefined> {
+  const [closed] = await system.sql<Closed>(
     `UPDATE operations SET state = $2, steps = $3::jsonb, result = $4::jsonb, problem = $5::jsonb, percent = $6,
        ended_at = now(), updated_at = now()
-     WHERE id = $1 AND state IN ('running', 'parked') RETURNING id`,
+     WHERE id = $1 AND state IN ('running', 'parked')
+     RETURNING kind, input->>'reason' AS reason, request_id AS "requestId"`,
     [
       closing.operationId,
       closing.state,
@@ -76,7 +80,7 @@ export async function closeOperation(system: SystemScope, closing: Closing): Pro
       closing.state === 'succeeded' ? 100 : percentOf(closing.steps),
     ],
   );
-  return closed.length > 0;
+  return closed;
 }
 
 export function percentOf(steps: StepRecord[]): number {
