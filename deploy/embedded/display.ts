@@ -1,9 +1,9 @@
 import { styleText } from 'node:util';
 import { createLogUpdate } from 'log-update';
 
-export type Mark = 'waiting' | 'running' | 'done' | 'failed' | 'undone';
+type Mark = 'waiting' | 'running' | 'done' | 'failed' | 'undone';
 /** Times are milliseconds since 1970, as Date.now() gives them. */
-export type Line = { mark: Mark; text: string; started?: number; ended?: number };
+type Line = { mark: Mark; text: string; started?: number; ended?: number };
 
 /** What happens while it happens: a block of lines redrawn in place on a terminal, finished lines one by one elsewhere. */
 export type Display = {

@@ -11,8 +11,6 @@ export type FolderLock =
   | { taken: true /** The run before did not end in order. */; unclean: boolean; release(): void }
   | { taken: false; holder: Holder | undefined };
 
-const windUpSeconds = 60;
-
 /**
  * One run per folder. The lock is SQLite's lock on a file: the kernel gives it back with the process, even after
  * `kill -9`, and unlike a pid file or a socket's name it has no stale state that two starts could clear at once.
@@ -20,7 +18,7 @@ const windUpSeconds = 60;
  */
 export async function lockFolder(home: string, holder: Holder): Promise<FolderLock> {
   const statePath = join(home, 'running.json');
-  const deadline = Date.now() + windUpSeconds * 1000;
+  const asked = Date.now();
   for (;;) {
     const database = tryLock(join(home, 'lock'));
     const previous = await holderIn(statePath);
@@ -32,11 +30,16 @@ export async function lockFolder(home: string, holder: Holder): Promise<FolderLo
       };
       return { taken: true, unclean: previous !== undefined, release };
     }
-    // Held for somebody who is gone: the guard is stopping what was left, and will be done soon.
-    const windingUp = previous !== undefined && !lives(previous.pid);
-    if (!windingUp || Date.now() > deadline) return { taken: false, holder: previous };
+    if (Date.now() - asked > patienceMs(previous)) return { taken: false, holder: previous };
     await sleep(100);
   }
+}
+
+function patienceMs(holder: Holder | undefined): number {
+  // Just taking the lock, or just giving it back: one of the two is done in an instant.
+  if (!holder) return 2_000;
+  // Held for somebody who is gone: the guard is stopping what was left, and will be done soon.
+  return lives(holder.pid) ? 0 : 60_000;
 }
 
 function tryLock(path: string): DatabaseSync | undefined {

@@ -50,7 +50,8 @@ export async function startGuard(logFile: string, lock?: { home: string; holder:
     else settle(calls.get(report.id), report);
   });
   const send = (order: Order) => {
-    if (guard.connected) guard.send(order);
+    // An order that no longer arrives has been overtaken: the guard is ending, and stops everything anyway.
+    if (guard.connected) guard.send(order, () => undefined);
   };
   const answer = await answered.promise;
   return {

@@ -5,7 +5,7 @@ import { launchHere, type ProcessSpec, type Running } from './processes.ts';
 /**
  * The parent of every long-running process, so that there is always somebody left to stop them: when the channel to
  * the start command closes, for whatever reason, it stops them all, the newest first, and only then gives the folder
- * free. It does nothing else, so that nothing can go wrong with it.
+ * free. It does nothing else, so that little can go wrong.
  */
 const [home, holder] = process.argv.slice(2);
 /** In the order they were asked for. A launch still under way counts: it must be stopped as well. */
@@ -19,6 +19,12 @@ process.on('message', (order) => {
 });
 process.on('disconnect', () => void stopAll());
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void stopAll());
+
+// Whatever happens to the guard itself, it must not leave its processes behind.
+process.on('uncaughtException', (cause) => {
+  process.stderr.write(`${cause.stack}\n`);
+  void stopAll();
+});
 
 if (home && holder) {
   lock = await lockFolder(home, JSON.parse(holder));

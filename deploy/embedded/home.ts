@@ -12,13 +12,14 @@ const format = '1';
 /** Two fresh clusters and the Temporal server's file need about this much. */
 const freeBytesMin = 200 * 1024 * 1024;
 
-export function pathsIn(directory: string) {
+function pathsIn(directory: string) {
   const log = (name: string) => join(directory, 'logs', `${name}.log`);
   return {
     directory,
     log,
     logs: join(directory, 'logs'),
     mail: join(directory, 'mail'),
+    compileCache: join(directory, 'compile-cache'),
     version: join(directory, 'version'),
     rootKey: join(directory, 'root-key'),
     operatorKey: join(directory, 'operator-key'),
@@ -43,7 +44,7 @@ export async function openHome(folder: string): Promise<Home> {
   await assertOurs(home);
   // Started by root, the servers run as the user postgres, which must pass through but need not look around.
   await chmod(home.directory, isRoot ? 0o711 : 0o700);
-  for (const path of [home.logs, home.mail, home.demo, dirname(home.temporal)])
+  for (const path of [home.logs, home.mail, home.demo, home.compileCache, dirname(home.temporal)])
     await mkdir(path, { recursive: true, mode: 0o700 });
   return home;
 }

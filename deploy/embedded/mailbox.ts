@@ -21,11 +21,12 @@ export async function startMailbox(port: number, directory: string): Promise<Mai
       keep(stream, directory).then(() => done(), done);
     },
   });
-  // A client that hangs up in the middle of a mail is its own affair; unhandled, it would end us.
-  server.on('error', () => undefined);
-  const { promise, resolve } = Promise.withResolvers<void>();
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once('error', reject);
   server.listen(port, '127.0.0.1', resolve);
   await promise;
+  // From here on it is about one connection: a client that hangs up in the middle of a mail must not end us.
+  server.on('error', () => undefined);
   return { stop: () => new Promise((stopped) => server.close(stopped)) };
 }
 

@@ -32,11 +32,8 @@ process.exit();
 
 async function runUntilStopped(options: Options): Promise<void> {
   home = await openHome(process.cwd());
-  const url = `http://127.0.0.1:${options.port}`;
-  const guard = await startGuard(home.log('guard'), {
-    home: home.directory,
-    holder: { pid: process.pid, url },
-  });
+  const guard = await Promise.race([guardOf(home, options.port), interrupted.promise]);
+  if (!guard) return;
   if (guard.busy) throw alreadyRunning(home, guard.busy.holder);
   const display = openDisplay(process.stdout);
   const fallen = Promise.withResolvers<never>();
@@ -65,6 +62,17 @@ async function runUntilStopped(options: Options): Promise<void> {
     complain(cause);
     await stop(home, guard);
   }
+}
+
+async function guardOf({ directory, log }: Home, port: number): Promise<Guard> {
+  const slow = setTimeout(
+    () => process.stdout.write('The last run is still being stopped; waiting for it …\n'),
+    1500,
+  );
+  const holder = { pid: process.pid, url: `http://127.0.0.1:${port}` };
+  const guard = await startGuard(log('guard'), { home: directory, holder });
+  clearTimeout(slow);
+  return guard;
 }
 
 async function endOf(guard: Guard, { log }: Home): Promise<never> {

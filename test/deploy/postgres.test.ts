@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
-import { type Cluster, ensureDatabase, startPostgres } from '../../deploy/embedded/postgres.ts';
+import { ensureDatabase, startPostgres } from '../../deploy/embedded/postgres.ts';
 import { freeBase, scratchFolder } from './scratch.ts';
 
 async function ask(url: string, sql: string): Promise<unknown> {
@@ -20,7 +20,7 @@ async function ask(url: string, sql: string): Promise<unknown> {
 
 describe('embedded Postgres', () => {
   let scratch: Awaited<ReturnType<typeof scratchFolder>>;
-  let cluster: Cluster;
+  let cluster: Parameters<typeof startPostgres>[0];
   before(async () => {
     scratch = await scratchFolder();
     cluster = { name: 'test', directory: join(scratch.path, 'cluster'), port: await freeBase(1) };
