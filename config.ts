@@ -23,7 +23,7 @@ const region = z.strictObject({
 });
 
 export type CellConfig = z.infer<typeof cell>;
-export type RegionConfig = z.infer<typeof region>;
+type RegionConfig = z.infer<typeof region>;
 
 const regions = z
   .string()

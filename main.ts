@@ -64,9 +64,11 @@ async function runApi(config: Config): Promise<Running> {
 /** No new connection, no idle one; requests in flight are answered before this resolves. */
 async function drain(servers: Server[]): Promise<void> {
   const closed = servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())));
-  for (const server of servers) server.closeIdleConnections();
+  // Again and again: a connection that has just had its answer would stay open for its keep-alive time.
+  const tidy = setInterval(() => servers.forEach((server) => void server.closeIdleConnections()), 50);
   const forced = setTimeout(() => servers.forEach((server) => void server.closeAllConnections()), drainMs);
   await Promise.all(closed);
+  clearInterval(tidy);
   clearTimeout(forced);
 }
 

@@ -2,16 +2,37 @@ import pino from 'pino';
 import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client';
 
 /**
+ * Lines are written a block at a time: one write for each took a tenth of a request. At the end, also of a crash,
+ * pino writes what is left; only a SIGKILL can cost the last quarter of a second.
+ */
+const blockBytes = 4_096;
+const flushMs = 250;
+const destination = pino.destination({ sync: false, minLength: blockBytes });
+setInterval(() => destination.flush(), flushMs).unref();
+
+/**
  * The only logger and the only place metric names are made. Every line written while a tenant is served carries
  * `tenantId` and `requestId` (child loggers), so that no log needs to be guessed back to its tenant.
  */
-export const log = pino({
-  level: 'info',
-  base: {},
-  timestamp: pino.stdTimeFunctions.isoTime,
-  formatters: { level: (label) => ({ level: label }) },
-  redact: ['authorization', 'password', 'token', 'key', '*.authorization', '*.password', '*.token', '*.key'],
-});
+export const log = pino(
+  {
+    level: 'info',
+    base: {},
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label) => ({ level: label }) },
+    redact: [
+      'authorization',
+      'password',
+      'token',
+      'key',
+      '*.authorization',
+      '*.password',
+      '*.token',
+      '*.key',
+    ],
+  },
+  destination,
+);
 export type Log = typeof log;
 
 export const metrics = new Registry();

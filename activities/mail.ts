@@ -31,7 +31,7 @@ export const sendInvitation = activity(['create', 'Tenant'], async ({ tenantId }
     return { ...unsent, token };
   });
   if (!invitation) return;
-  const [rows] = await readInSystem('platform', [tenantById(tenantId)]);
+  const [rows] = await readInSystem(tenantId, [tenantById(tenantId)]);
   const { slug, name } = rows?.[0] ?? {};
   await mailer().sendMail({
     from: config().mail.from,

@@ -28,7 +28,7 @@ function parts(): Part[] {
   ];
 }
 
-export async function missingParts(): Promise<string[]> {
+async function missingParts(): Promise<string[]> {
   const asked = await Promise.allSettled(parts().map((part) => part.ask()));
   return parts().flatMap((part, at) => (asked[at]?.status === 'rejected' ? [part.name] : []));
 }

@@ -79,7 +79,7 @@ async function waitForFirst<T>(act: () => Promise<T>): Promise<T> {
 
 export async function remember(sql: Sql, asked: IdempotencyKey, answer: Answer): Promise<void> {
   await sql(
-    `UPDATE idempotency_keys SET status = $4, headers = $5::jsonb, body = $6::jsonb
+    `UPDATE idempotency_keys SET status = $4, headers = $5::jsonb, body = $6::json
      WHERE principal = $1 AND route = $2 AND key = $3`,
     [
       asked.principal,
@@ -105,7 +105,7 @@ export async function rememberRefusal(
   try {
     await sql(
       `INSERT INTO idempotency_keys (principal, route, key, body_digest, status, headers, body)
-       VALUES ($1, $2, $3, $4, $5, '{"Content-Type":"application/problem+json"}', $6::jsonb)`,
+       VALUES ($1, $2, $3, $4, $5, '{"Content-Type":"application/problem+json"}', $6::json)`,
       [
         asked.principal,
         asked.route,

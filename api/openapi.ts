@@ -38,10 +38,9 @@ const meanings: Record<number, string> = {
 };
 
 const problemStatuses = (route: Route): number[] => {
-  const always = [400, 429, 500, 503];
-  const known = route.scope === 'public' ? [401, 403] : [401, 403];
-  const written = route.method === 'get' ? [] : [409, 412, 413, 415, 422];
-  return [...always, ...known, 404, 421, ...written];
+  const always = [400, 401, 403, 404, 412, 415, 421, 429, 500, 503];
+  const written = route.method === 'get' ? [] : [409, 413, 422];
+  return [...always, ...written];
 };
 
 export function openApiPath(path: string): string {
@@ -80,7 +79,7 @@ function operationOf(route: Route): ZodOpenApiOperationObject {
   return {
     summary: route.summary,
     tags: [route.tag],
-    operationId: `${route.method}${route.path.replaceAll(/[/:-](\w)/g, (_, letter: string) => letter.toUpperCase())}`,
+    operationId: `${route.method}${route.path.replaceAll(/[/:-]+(\w)/g, (_, letter: string) => letter.toUpperCase())}`,
     ...(route.permit && { description: `Needs the permission to **${route.permit.join(' ')}**.` }),
     security: route.scope === 'public' ? [] : [{ bearer: [] }],
     parameters: parametersOf(route),

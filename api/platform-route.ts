@@ -4,6 +4,7 @@ import type { Row, Statement } from '../models/batch.ts';
 import { inSystem, readInSystem, readInTenant, type SystemScope } from '../models/scope.ts';
 import type { Principal } from '../policies/principal.ts';
 import { type Fault, Refusal } from '../policies/refusal.ts';
+import type { Log } from '../telemetry.ts';
 import { claim, type IdempotencyKey, idempotencyKeyOf, remember, rememberRefusal } from './idempotency.ts';
 import {
   askerOf,
@@ -31,7 +32,7 @@ import {
  * Routes of the platform: for members of the system tenant, on the shared tables. A read loads its rows in one
  * round trip; a write runs in one transaction together with its stored answer and its audit event.
  */
-export type PlatformCall<P extends Shape, Q extends Shape, B extends Shape> = Call<P, Q, B> &
+type PlatformCall<P extends Shape, Q extends Shape, B extends Shape> = Call<P, Q, B> &
   Found & { principal: Principal };
 
 type Loading<P extends Shape, Q extends Shape> = {
@@ -48,7 +49,7 @@ type Write<P extends Shape, Q extends Shape, B extends Shape> = Declared<P, Q, B
   Loading<P, Q> & {
     /** Faults only the database knows, told together with those of the shape. */
     alsoCheck?: (body: unknown) => Promise<Fault[]>;
-    handle: (call: PlatformCall<P, Q, B> & { system: SystemScope }) => Promise<Answer>;
+    handle: (call: PlatformCall<P, Q, B> & { system: SystemScope; log: Log }) => Promise<Answer>;
   };
 
 export function platformRead<P extends Shape = Nothing, Q extends Shape = Nothing>(spec: Read<P, Q>): Route {
@@ -77,7 +78,7 @@ export function platformWrite<
     scope: 'platform',
     serve: async (incoming) => {
       const known = await identify(incoming);
-      const call = await allFaults(spec, incoming);
+      const call = await allFaults(spec, known, incoming);
       const key = idempotencyKeyOf(
         incoming.request,
         known.credential.principalId,
@@ -90,7 +91,13 @@ export function platformWrite<
           const { found, rule } = await load(spec, call, known, incoming, ({ text, values }) =>
             system.sql(text, values),
           );
-          const answer = await spec.handle({ ...call, ...found, principal: known.principal, system });
+          const answer = await spec.handle({
+            ...call,
+            ...found,
+            principal: known.principal,
+            system,
+            log: incoming.log,
+          });
           if (answer.unchanged) throw new RollBack(answer);
           await record(system, spec, answer, known, rule, incoming);
           if (key) await remember(system.sql, key, answer);
@@ -103,12 +110,15 @@ export function platformWrite<
 
 async function allFaults<P extends Shape, Q extends Shape, B extends Shape>(
   spec: Write<P, Q, B>,
+  known: Known,
   incoming: Incoming,
 ): Promise<Call<P, Q, B>> {
   try {
     return parseCall(spec, incoming);
   } catch (thrown) {
     if (!spec.alsoCheck || !(thrown instanceof Refusal) || thrown.errors.length === 0) throw thrown;
+    // What the directory knows is told only to who may do this at all.
+    permitted(spec, [], known, incoming);
     const more = await spec.alsoCheck(bodyOf(incoming.request));
     throw new Refusal(thrown.code, thrown.message, { errors: [...thrown.errors, ...more] });
   }

@@ -48,7 +48,7 @@ export async function knownAsker(asker: Asker, row: Row | undefined, incoming: I
   }
   const { tenantId, kind } = asker.token;
   requests.inc({ tenant: tenantId, credential: kind });
-  incoming.log = incoming.log.child({ tenantId });
+  incoming.tenantId = tenantId;
   await throttleTenant(response, { tenantId, ...credential });
   if (credential.tenantState !== 'active') {
     throw new Refusal(

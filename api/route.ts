@@ -1,7 +1,6 @@
 import type { Request, Response } from 'express';
 import { z } from 'zod';
 import type { Action, SubjectType } from '../policies/permissions.ts';
-import type { Principal } from '../policies/principal.ts';
 import { type Fault, Refusal } from '../policies/refusal.ts';
 import type { Log } from '../telemetry.ts';
 import { parseBody, pointerTo, textFault } from './body.ts';
@@ -22,7 +21,10 @@ export type Incoming = {
   response: Response;
   requestId: string;
   source: string;
-  log: Log;
+  /** Known once the credential is. */
+  tenantId?: string;
+  /** With the request's and the tenant's id on every line; made when first asked for, for most requests need none. */
+  readonly log: Log;
   /** Set by a refused permission: writes it to the audit trail, once the transaction is rolled back. */
   denied?: () => Promise<void>;
 };
@@ -34,14 +36,13 @@ export type Call<P extends Shape, Q extends Shape, B extends Shape> = {
   body: z.output<B>;
   requestId: string;
   source: string;
-  log: Log;
   /** Version named by If-Match; undefined when the caller did not say. */
   ifMatch: number | undefined;
   /** Seconds the caller would wait for a change (Prefer: wait=…). */
   waitSeconds: number;
 };
 
-export type Audited = {
+type Audited = {
   id?: string;
   before?: object;
   after?: object;
@@ -86,14 +87,12 @@ export type Route = Declared<Shape, Shape, Shape> & {
   serve: (incoming: Incoming) => Promise<Answer>;
 };
 
-export type Acting = { principal: Principal; roles: string[] };
-
 /** Parses path, query and body by the declared shapes: a path that cannot name anything is 404, all else in one 400. */
 export function parseCall<P extends Shape, Q extends Shape, B extends Shape>(
   declared: Declared<P, Q, B>,
   incoming: Incoming,
 ): Call<P, Q, B> {
-  const { request, requestId, source, log } = incoming;
+  const { request, requestId, source } = incoming;
   const params = (declared.params ?? nothing).safeParse(request.params);
   if (!params.success) throw new Refusal('not-found', 'There is nothing at this address.');
   // ?tenant= says where the request is, not what it asks for (api/tenant-context.ts).
@@ -118,7 +117,6 @@ export function parseCall<P extends Shape, Q extends Shape, B extends Shape>(
     body: body.data as z.output<B>,
     requestId,
     source,
-    log,
     ifMatch: ifMatchOf(request),
     waitSeconds: waitOf(request),
   };
@@ -160,7 +158,8 @@ function ifMatchOf(request: Request): number | undefined {
   return Number(match[1]);
 }
 
-const waitSecondsMax = 30;
+// Below the 25 s that a process which is told to stop waits for its answers (main.ts).
+const waitSecondsMax = 20;
 
 function waitOf(request: Request): number {
   const match = /(?:^|[,\s])wait=(\d{1,3})/.exec(String(request.headers.prefer ?? ''));

@@ -17,13 +17,7 @@ export function serve(route: Route): RequestHandler {
   return async (request, response) => {
     const started = performance.now();
     const requestId = requestIdOf(request);
-    const incoming: Incoming = {
-      request,
-      response,
-      requestId,
-      source: request.ip ?? '',
-      log: log.child({ requestId }),
-    };
+    const incoming = incomingOf(request, response, requestId);
     response.setHeader('X-Request-Id', requestId);
     try {
       const answer = await route.serve(incoming);
@@ -36,10 +30,21 @@ export function serve(route: Route): RequestHandler {
     const seconds = (performance.now() - started) / 1000;
     const { statusCode: status } = response;
     httpSeconds.observe({ method: route.method, route: route.path, status }, seconds);
-    incoming.log.info(
-      { method: route.method, route: route.path, status, ms: Math.round(seconds * 10_000) / 10 },
-      'request',
-    );
+    const { tenantId } = incoming;
+    const ms = Math.round(seconds * 10_000) / 10;
+    log.info({ requestId, tenantId, method: route.method, route: route.path, status, ms }, 'request');
+  };
+}
+
+function incomingOf(request: Request, response: Response, requestId: string): Incoming {
+  return {
+    request,
+    response,
+    requestId,
+    source: request.ip ?? '',
+    get log() {
+      return log.child({ requestId, ...(this.tenantId && { tenantId: this.tenantId }) });
+    },
   };
 }
 

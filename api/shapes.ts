@@ -16,10 +16,26 @@ export const line = (max: number) =>
     .max(max, `must have at most ${max} characters`)
     .regex(/^[^\p{Cc}\p{Zl}\p{Zp}]*$/u, 'must be one line without control characters');
 
-export const paging = {
-  limit: z.coerce.number().int().min(1).max(200).default(50).meta({ description: 'How many at most.' }),
-  cursor: z.string().max(200).optional().meta({ description: 'nextCursor of the page before.' }),
-};
+export const limit = z.coerce
+  .number()
+  .int()
+  .min(1)
+  .max(200)
+  .default(50)
+  .meta({ description: 'How many at most.' });
+
+const cursorOf = (pattern: RegExp) =>
+  z
+    .string()
+    .regex(pattern, 'must be the nextCursor of a page of this list')
+    .optional()
+    .meta({ description: 'nextCursor of the page before.' });
+
+/** Pages of a list that is ordered by the ids of its items, or by a running number. */
+export const pagingBy = (order: IdKind | 'number') => ({
+  limit,
+  cursor: cursorOf(order === 'number' ? /^\d{1,18}$/ : idPattern(order)),
+});
 
 export const page = <T extends z.ZodType>(item: T) =>
   z.object({ items: z.array(item), nextCursor: z.string().nullable() });

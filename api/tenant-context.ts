@@ -41,10 +41,19 @@ function signals(request: Request): { by: string; value: string }[] {
   return found;
 }
 
+let parsed = { url: '', hostname: '' };
+
+/** Parsed once, for every request asks. */
+function publicHost(): string {
+  const url = config().publicUrl;
+  if (parsed.url !== url) parsed = { url, hostname: new URL(url).hostname };
+  return parsed.hostname;
+}
+
 function subdomain(host: string | undefined): string | undefined {
   if (!host) return undefined;
   const name = host.replace(/:\d+$/, '').replace(/\.$/, '').toLowerCase();
-  if (name === new URL(config().publicUrl).hostname) return undefined;
+  if (name === publicHost()) return undefined;
   const suffix = `.${config().http.baseDomain}`;
   return name.endsWith(suffix) ? name.slice(0, -suffix.length) : undefined;
 }

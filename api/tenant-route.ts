@@ -34,7 +34,7 @@ type Loading<P extends Shape, Q extends Shape> = {
   load?: (given: { params: output<P>; query: output<Q>; tenantId: string }) => Statement;
 };
 
-export type TenantCall<P extends Shape, Q extends Shape, B extends Shape> = Call<P, Q, B> & {
+type TenantCall<P extends Shape, Q extends Shape, B extends Shape> = Call<P, Q, B> & {
   row: Row;
   rows: Row[];
   principal: Principal;

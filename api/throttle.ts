@@ -1,4 +1,5 @@
 import type { Response } from 'express';
+import ipaddr from 'ipaddr.js';
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 import { config } from '../models/databases.ts';
 import { systemTenantId } from '../models/system/tenant.ts';
@@ -34,7 +35,9 @@ export async function throttleAddress(response: Response, source: string): Promi
 
 /** One household or server owns a whole /64 of IPv6, so that is what counts as one address. */
 function bySubnet(address: string): string {
-  return address.includes(':') && !address.includes('.') ? address.split(':').slice(0, 4).join(':') : address;
+  if (!ipaddr.isValid(address)) return address;
+  const parsed = ipaddr.process(address);
+  return parsed.kind() === 'ipv6' ? parsed.toByteArray().slice(0, 8).join('.') : parsed.toString();
 }
 
 async function consume(response: Response, points: number, key: string): Promise<void> {

@@ -1,27 +1,18 @@
-import type { Connection, PoolClient, Submittable } from 'pg';
+import type { Connection } from 'pg';
 import pg from 'pg';
 
 /**
  * Several statements in one round trip and one implicit transaction: everything between two Sync messages of the
  * extended protocol commits or fails together. That is what an authorised read costs here: context, credential and
  * row, once over the wire. Measured against BEGIN … COMMIT pipelined as five statements: see `npm run bench -- read`.
- *
- * Statements are prepared once per connection under their own text and forgotten again past `preparedMax`, because
- * a backend keeps about 35 kB for each and never gives it back.
  */
 export type Statement = { text: string; values: (string | number | null)[] };
 export type Row = Record<string, unknown>;
 
-const preparedMax = 200;
-
-type Field = { name: string; dataTypeID: number };
-type Prepared = { name: string; columns?: { name: string; parse: (text: string) => unknown }[] };
-
-const preparedBy = new WeakMap<Connection, Map<string, Prepared>>();
-let names = 0;
+type Plan = { name: string; columns?: { name: string; parse: (text: string) => unknown }[] };
 
 /** What pg's Connection offers beyond its published types, as pg-cursor uses it. */
-type Wire = Connection & {
+export type Wire = Connection & {
   parse(query: { name: string; text: string }): void;
   bind(config: { statement: string; values: unknown[] }): void;
   describe(message: { type: 'P'; name: string }): void;
@@ -31,107 +22,106 @@ type Wire = Connection & {
   stream: { cork(): void; uncork(): void };
 };
 
-class Batch implements Submittable {
-  readonly results: Row[][] = [];
+// A backend keeps about 35 kB for each prepared statement and never gives it back.
+const preparedMax = 200;
+
+/**
+ * The statements one connection has prepared, under their own text. One counts as prepared only when the batch that
+ * brought it has succeeded: until then others send theirs without a name, for they would fail with it.
+ */
+export class Prepared {
+  private readonly plans = new Map<string, Plan>();
+  private readonly underWay = new Set<string>();
+  private names = 0;
+
+  planFor(wire: Wire, text: string): Plan {
+    const known = this.plans.get(text);
+    if (known) {
+      // Re-inserted so that the map's order is the order of use.
+      this.plans.delete(text);
+      this.plans.set(text, known);
+      return known;
+    }
+    const plan = { name: this.underWay.has(text) ? '' : `b${this.names++}` };
+    this.underWay.add(text);
+    wire.parse({ name: plan.name, text });
+    return plan;
+  }
+
+  succeeded(text: string, plan: Plan): void {
+    if (plan.name === '' || this.plans.has(text)) return;
+    this.underWay.delete(text);
+    this.plans.set(text, plan);
+  }
+
+  forgetOldest(wire: Wire): void {
+    for (const [text, { name }] of this.plans) {
+      if (this.plans.size <= preparedMax) return;
+      this.plans.delete(text);
+      wire.close({ type: 'S', name });
+    }
+  }
+}
+
+/** One caller's statements on their way; the connection tells it of the answers, message by message. */
+export class Batch {
   private readonly statements: Statement[];
-  private readonly settle: (error?: Error) => void;
-  private plans: Prepared[] = [];
+  private readonly resolve: (results: Row[][]) => void;
+  readonly reject: (error: Error) => void;
+  private readonly results: Row[][] = [];
+  private plans: Plan[] = [];
   private current: Row[] = [];
-  private failed: Error | undefined;
 
-  constructor(statements: Statement[], settle: (error?: Error) => void) {
+  constructor(statements: Statement[], resolve: (results: Row[][]) => void, reject: (error: Error) => void) {
     this.statements = statements;
-    this.settle = settle;
+    this.resolve = resolve;
+    this.reject = reject;
   }
 
-  submit(connection: Connection): void {
-    // pg hands its own connection; the methods above exist on it and are what pg-cursor calls.
-    const wire = connection as Wire;
-    const known = preparedBy.get(connection) ?? new Map<string, Prepared>();
-    preparedBy.set(connection, known);
-    wire.stream.cork();
-    this.plans = this.statements.map((statement) => send(wire, known, statement));
-    forgetOldest(wire, known);
+  send(wire: Wire, prepared: Prepared): void {
+    this.plans = this.statements.map(({ text, values }) => {
+      const plan = prepared.planFor(wire, text);
+      wire.bind({
+        statement: plan.name,
+        values: values.map((value) => (value === null ? null : String(value))),
+      });
+      if (!plan.columns) wire.describe({ type: 'P', name: '' });
+      wire.execute({});
+      return plan;
+    });
+    prepared.forgetOldest(wire);
     wire.sync();
-    wire.stream.uncork();
   }
 
-  handleRowDescription(message: { fields: Field[] }): void {
+  describe(fields: { name: string; dataTypeID: number }[]): void {
     const plan = this.plans[this.results.length];
     if (!plan) return;
-    plan.columns = message.fields.map((field) => ({
+    plan.columns = fields.map((field) => ({
       name: field.name,
       parse: pg.types.getTypeParser(field.dataTypeID, 'text'),
     }));
   }
 
-  handleDataRow(message: { fields: (string | null)[] }): void {
+  row(fields: (string | null)[]): void {
     const row: Row = {};
     const columns = this.plans[this.results.length]?.columns ?? [];
     for (const [at, column] of columns.entries()) {
-      const text = message.fields[at];
+      const text = fields[at];
       row[column.name] = text === null || text === undefined ? null : column.parse(text);
     }
     this.current.push(row);
   }
 
-  handleCommandComplete(): void {
+  statementDone(): void {
     this.results.push(this.current);
     this.current = [];
   }
 
-  handleError(error: Error): void {
-    this.failed ??= error;
-    this.settle(this.failed);
+  succeed(prepared: Prepared): void {
+    for (const [at, { text }] of this.statements.entries()) {
+      const plan = this.plans[at];
+      if (plan) prepared.succeeded(text, plan);
+    }
+    this.resolve(this.results);
   }
-
-  handleReadyForQuery(): void {
-    if (!this.failed) this.settle();
-  }
-
-  handleEmptyQuery(): void {
-    this.handleCommandComplete();
-  }
-
-  handlePortalSuspended(): void {}
-  handleCopyInResponse(): void {}
-  handleCopyData(): void {}
-}
-
-function send(wire: Wire, known: Map<string, Prepared>, { text, values }: Statement): Prepared {
-  let prepared = known.get(text);
-  if (prepared) {
-    // Re-inserted so that the map's order is the order of use.
-    known.delete(text);
-  } else {
-    prepared = { name: `b${names++}` };
-    wire.parse({ name: prepared.name, text });
-  }
-  known.set(text, prepared);
-  wire.bind({
-    statement: prepared.name,
-    values: values.map((value) => (value === null ? null : String(value))),
-  });
-  if (!prepared.columns) wire.describe({ type: 'P', name: '' });
-  wire.execute({});
-  return prepared;
-}
-
-function forgetOldest(wire: Wire, known: Map<string, Prepared>): void {
-  for (const [text, { name }] of known) {
-    if (known.size <= preparedMax) return;
-    known.delete(text);
-    wire.close({ type: 'S', name });
-  }
-}
-
-/**
- * Runs the statements in order in one transaction and answers their rows. After an error the connection is to be
- * thrown away: which of its new statements the server still knows is not worth finding out.
- */
-export function runBatch(client: PoolClient, statements: Statement[]): Promise<Row[][]> {
-  return new Promise((resolve, reject) => {
-    const batch = new Batch(statements, (error) => (error ? reject(error) : resolve(batch.results)));
-    client.query(batch);
-  });
 }

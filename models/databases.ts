@@ -3,6 +3,7 @@ import pg from 'pg';
 import { type Options, Sequelize } from 'sequelize';
 import { type CellConfig, type Config, loadConfig } from '../config.ts';
 import { log } from '../telemetry.ts';
+import { openPipeline, type Pipeline } from './pipeline.ts';
 import { derive } from './secrets.ts';
 
 /**
@@ -22,6 +23,7 @@ export function config(): Config {
 /** For tests and benches that run several configurations in one process. */
 export function useConfig(given: Config): void {
   configured = given;
+  urls.clear();
 }
 
 export function cellOf(name: string): CellConfig {
@@ -40,11 +42,18 @@ export function loginPassword(login: string): string {
   return derive(config().rootKey, `login/${login}`).toString('base64url');
 }
 
+const urls = new Map<string, string>();
+
+/** Kept, because every read asks for one, and deriving the password takes as long as the read itself. */
 function urlFor(adminUrl: string, login: string): string {
+  const name = `${login} ${adminUrl}`;
+  const known = urls.get(name);
+  if (known) return known;
   const url = new URL(adminUrl);
   url.username = login;
   url.password = loginPassword(login);
-  return url.toString();
+  urls.set(name, url.href);
+  return url.href;
 }
 
 const connectTimeoutMs = 5_000;
@@ -54,12 +63,14 @@ const poolCommon = { connectionTimeoutMillis: connectTimeoutMs, idleTimeoutMilli
 
 const pools = new Map<string, pg.Pool>();
 
-function pool(connectionString: string, max: number, more: pg.PoolConfig = {}): pg.Pool {
+function pool(connectionString: string, max: number): pg.Pool {
   const known = pools.get(connectionString);
   if (known) return known;
-  const made = new pg.Pool({ connectionString, max, application_name: 'freehold', ...poolCommon, ...more });
+  const made = new pg.Pool({ connectionString, max, application_name: 'freehold', ...poolCommon });
   // Without a listener an idle connection that dies would end the process.
   made.on('error', (error) => log.warn({ error: error.message }, 'an idle database connection was lost'));
+  // Nor may one that is taken out: what was asked of it fails by itself, and the pool listens only while it is in.
+  made.on('connect', (client) => client.on('error', () => {}));
   pools.set(connectionString, made);
   return made;
 }
@@ -68,8 +79,18 @@ export const systemAdministrator = () => pool(config().systemUrl, 2);
 export const cellAdministrator = (cell: string) => pool(cellOf(cell).url, 4);
 export const cellPlatform = (cell: string) => pool(urlFor(cellOf(cell).url, 'freehold_platform'), 4);
 export const tenantReaders = (cell: string, login: number) =>
-  pool(urlFor(cellOf(cell).url, loginName(cell, login)), 6, { application_name: 'freehold-read' });
-export const systemReaders = () => pool(urlFor(config().systemUrl, 'freehold_system'), 4);
+  pipeline(urlFor(cellOf(cell).url, loginName(cell, login)), 6);
+export const systemReaders = () => pipeline(urlFor(config().systemUrl, 'freehold_system'), 4);
+
+const pipelines = new Map<string, Pipeline>();
+
+function pipeline(connectionString: string, lanes: number): Pipeline {
+  const known = pipelines.get(connectionString);
+  if (known) return known;
+  const made = openPipeline({ connectionString, application_name: 'freehold-read' }, lanes);
+  pipelines.set(connectionString, made);
+  return made;
+}
 
 /**
  * The transaction a model call belongs to, carried by the call chain: Sequelize asks this for it, so that no
@@ -106,9 +127,10 @@ export const tenantSequelize = (cell: string, login: number) =>
   sequelize(cellOf(cell).url, loginName(cell, login), 8);
 
 export async function closeDatabases(): Promise<void> {
-  const ends = [...pools.values()].map((each) => each.end());
+  const ends = [...pools.values(), ...pipelines.values()].map((each) => each.end());
   const closes = [...sequelizes.values()].map((each) => each.close());
   pools.clear();
+  pipelines.clear();
   sequelizes.clear();
   await Promise.allSettled([...ends, ...closes]);
 }

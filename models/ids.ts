@@ -1,4 +1,4 @@
-import { typeid } from 'typeid-js';
+import { typeidUnboxed } from 'typeid-js';
 
 /**
  * Ids are a typed prefix and a random part that sorts by time (TypeID: base32 of a UUIDv7). A tenant's schema and
@@ -12,7 +12,7 @@ export const idPattern = (kind: IdKind) => new RegExp(`^${kind}_[0-7][0-9a-hjkmn
 const tenantPattern = idPattern('ten');
 
 export function newId(kind: IdKind): string {
-  return typeid(kind).toString();
+  return typeidUnboxed(kind);
 }
 
 export function isTenantId(text: string): boolean {

@@ -1,8 +1,9 @@
 import { QueryTypes, type Sequelize } from 'sequelize';
 import { Refusal } from '../policies/refusal.ts';
-import { type Row, runBatch, type Statement } from './batch.ts';
+import type { Row, Statement } from './batch.ts';
 import { systemReaders, systemSequelize, tenantReaders, tenantSequelize } from './databases.ts';
 import { isTenantId, schemaOf } from './ids.ts';
+import type { Pipeline } from './pipeline.ts';
 import { type SystemTables, systemTables } from './system/tables.ts';
 import { type TenantTables, tenantTables } from './tenant/tables.ts';
 
@@ -34,14 +35,11 @@ export async function inTenant<T>(place: Place, act: (tenant: TenantScope) => Pr
 /** Runs the statements as the tenant, in one transaction and one round trip; tables are named `schema.table`. */
 export async function readInTenant(place: Place, statements: Statement[]): Promise<Row[][]> {
   const schema = schemaOf(place.tenantId);
-  const [, ...results] = await batchOn(tenantReaders(place.cell, place.login), [
-    {
-      text: "SELECT set_config('role', $1, true), set_config('app.tenant', $2, true)",
-      values: [schema, place.tenantId],
-    },
-    ...statements,
-  ]);
-  return results;
+  const context = {
+    text: "SELECT set_config('role', $1, true), set_config('app.tenant', $2, true)",
+    values: [schema, place.tenantId],
+  };
+  return read(tenantReaders(place.cell, place.login), context, statements);
 }
 
 /** `platform` sees every row of the shared tables; a tenant id sees that tenant's rows only. */
@@ -53,10 +51,11 @@ export async function inSystem<T>(sight: SystemSight, act: (system: SystemScope)
 }
 
 export async function readInSystem(sight: SystemSight, statements: Statement[]): Promise<Row[][]> {
-  const [, ...results] = await batchOn(systemReaders(), [
-    { text: `SELECT ${contextOf(sight)}`, values: [] },
-    ...statements,
-  ]);
+  return read(systemReaders(), { text: `SELECT ${contextOf(sight)}`, values: [] }, statements);
+}
+
+async function read(pipeline: Pipeline, context: Statement, statements: Statement[]): Promise<Row[][]> {
+  const [, ...results] = await unavailableAsRefusal(() => pipeline.run([context, ...statements]));
   return results;
 }
 
@@ -87,20 +86,6 @@ function sqlOn(db: Sequelize): Sql {
     db.query<T>(text, { bind: values, type: QueryTypes.SELECT });
 }
 
-async function batchOn(pool: ReturnType<typeof systemReaders>, statements: Statement[]): Promise<Row[][]> {
-  return unavailableAsRefusal(async () => {
-    const client = await pool.connect();
-    try {
-      const results = await runBatch(client, statements);
-      client.release();
-      return results;
-    } catch (cause) {
-      client.release(true);
-      throw cause;
-    }
-  });
-}
-
 const connectionFaults = /^(08|57P0[123]|53300|25006)/;
 const socketFaults = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND']);
 
@@ -129,7 +114,9 @@ function isUnavailable(cause: unknown): boolean {
     cause.name.startsWith('SequelizeConnection') ||
     connectionFaults.test(code) ||
     socketFaults.has(code) ||
-    /Connection terminated|timeout exceeded when trying to connect/.test(original.message)
+    /Connection terminated|timeout e(xpired|xceeded when trying to connect)|not queryable/.test(
+      original.message,
+    )
   );
 }
 

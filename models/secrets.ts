@@ -1,11 +1,4 @@
-import {
-  createCipheriv,
-  createDecipheriv,
-  createHash,
-  hkdfSync,
-  randomBytes,
-  timingSafeEqual,
-} from 'node:crypto';
+import { createCipheriv, createDecipheriv, hash, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
 
 /**
  * The one place that touches cryptography. The root key wraps one key per tenant and is the source of derived
@@ -59,7 +52,7 @@ export function fingerprint(key: Buffer): string {
 }
 
 export function digest(text: string | Buffer): string {
-  return createHash('sha256').update(text).digest('hex');
+  return hash('sha256', text, 'hex');
 }
 
 const digits = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
@@ -77,7 +70,7 @@ function randomDigits(count: number): string {
 }
 
 function checksum(text: string): string {
-  let rest = createHash('sha256').update(text).digest().readUIntBE(0, 6);
+  let rest = hash('sha256', text, 'buffer').readUIntBE(0, 6);
   let out = '';
   for (let i = 0; i < checksumDigits; i++) {
     out += digits[rest % 62];
@@ -86,8 +79,8 @@ function checksum(text: string): string {
   return out;
 }
 
-export const tokenKinds = { key: 'api-key', ses: 'session', inv: 'invitation' } as const;
-export type TokenKind = keyof typeof tokenKinds;
+/** API keys, sign-in sessions, invitations. */
+export type TokenKind = 'key' | 'ses' | 'inv';
 const tokenPattern = /^fh_(key|ses|inv)_([0-7][0-9a-hjkmnp-tv-z]{25})([0-9A-Za-z]{32})([0-9A-Za-z]{6})$/;
 
 /**

@@ -11,7 +11,7 @@ import type { Place } from './scope.ts';
  * GRANT: `ON ALL TABLES IN SCHEMA` reads all of pg_class and makes the 5,000th tenant five times as dear as the first.
  */
 const foundation = readFileSync(new URL('./migrations/tenant/0001-foundation.sql', import.meta.url), 'utf8');
-export const tenantSchemaVersion = 1;
+const tenantSchemaVersion = 1;
 
 /** Every tenant table, read off the migration itself so that no list can lag behind it. */
 export const tenantTableNames = [...foundation.matchAll(/^CREATE TABLE (\w+)/gm)].flatMap(
@@ -21,7 +21,7 @@ export const tenantTableNames = [...foundation.matchAll(/^CREATE TABLE (\w+)/gm)
 /** What the tenant's role may only add to and read. */
 const appendOnly = ['audit_events'];
 
-export function wallsSql(tenantId: string): string {
+function wallsSql(tenantId: string): string {
   const schema = schemaOf(tenantId);
   const policies = tenantTableNames.map(
     (table) => `ALTER TABLE ${table} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;

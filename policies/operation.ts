@@ -14,7 +14,7 @@ export const operationStates = ['running', 'succeeded', 'failed', 'cancelled', '
 export type OperationState = (typeof operationStates)[number];
 
 export const stepStates = ['waiting', 'running', 'done', 'failed', 'undone'] as const;
-export type StepState = (typeof stepStates)[number];
+type StepState = (typeof stepStates)[number];
 
 /** One step of an operation. Times are RFC 3339 UTC; `attempts` counts tries of the activity behind it. */
 export type StepRecord = {

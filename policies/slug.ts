@@ -22,12 +22,13 @@ export const reservedSlugs = [
 ]; // biome-ignore format: a list of words reads better in rows
 
 const folds: [RegExp, string][] = [
-  [/rn/g, 'm'],
-  [/vv/g, 'w'],
-  [/cl/g, 'd'],
   [/0/g, 'o'],
   [/[1i|]/g, 'l'],
   [/5/g, 's'],
+  // Pairs last: “c1oud” has to become “cloud” before both become “doud”.
+  [/rn/g, 'm'],
+  [/vv/g, 'w'],
+  [/cl/g, 'd'],
 ];
 
 /** The form in which addresses that look alike are equal. */

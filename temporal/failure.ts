@@ -23,6 +23,7 @@ export function asFailure(
   const told = { attempt: info.attempt };
   if (error instanceof ApplicationFailure) {
     const { message, type, nonRetryable, details } = error;
+    log.warn({ ...about, type, detail: message }, 'an activity was refused');
     return new ApplicationFailure(message, type, nonRetryable, [told, ...(details ?? [])]);
   }
   if (error instanceof TemporalFailure) return error;

@@ -56,17 +56,20 @@ async function ensureSearchAttributes(
   namespace: string,
   say: Say,
 ): Promise<void> {
+  // A start that names an attribute the server has not heard of is refused, and so is this.
+  const query = searchAttributeKeys.map((key) => `${key.name} = 'none'`).join(' AND ');
+  const usable = () => succeeds(() => client.workflow.count(query));
+  if (await usable()) return;
   const known = await connection.operatorService.listSearchAttributes({ namespace });
   const missing = searchAttributeKeys
     .map((key) => key.name)
     .filter((name) => !known.customAttributes?.[name]);
-  if (missing.length === 0) return;
-  const searchAttributes = Object.fromEntries(missing.map((name) => [name, keyword]));
-  await unlessDone(() => connection.operatorService.addSearchAttributes({ namespace, searchAttributes }));
-  // A start that names an attribute the server has not yet heard of is refused.
-  const query = searchAttributeKeys.map((key) => `${key.name} = 'none'`).join(' AND ');
-  await until(() => succeeds(() => client.workflow.count(query)));
-  say(`temporal: search attributes ${missing.join(', ')}`);
+  if (missing.length > 0) {
+    const searchAttributes = Object.fromEntries(missing.map((name) => [name, keyword]));
+    await unlessDone(() => connection.operatorService.addSearchAttributes({ namespace, searchAttributes }));
+  }
+  await until(usable);
+  say(`temporal: search attributes ${searchAttributeKeys.map((key) => key.name).join(', ')}`);
 }
 
 const patienceMs = 30_000;

@@ -1,10 +1,21 @@
 import { DefaultLogger, makeTelemetryFilterString, Runtime } from '@temporalio/worker';
 import { log } from '../telemetry.ts';
 
-/** The SDK's own lines, in our log; except that an activity failed, of which temporal/failure.ts says more. */
+/** Lines of the SDK that say nothing is wrong, or less than temporal/failure.ts has said already. */
+const notWorthSaying = [
+  'Activity failed',
+  // A mirror that was still under way when its workflow closed.
+  'Activity not found on completion',
+  // The workers of the `io.` queues, by design.
+  'No workflows registered',
+];
+
+/** The SDK's own lines, in our log. */
 export const temporalLog = new DefaultLogger('WARN', ({ level, message, meta }) => {
-  if (message === 'Activity failed') return;
-  log[level === 'ERROR' ? 'error' : 'warn']({ ...meta }, message);
+  if (notWorthSaying.some((start) => message.startsWith(start))) return;
+  const { error, ...about }: Record<string, unknown> = { ...meta };
+  const said = error instanceof Error ? { error: error.stack } : {};
+  log[level === 'ERROR' ? 'error' : 'warn']({ ...about, ...said }, message);
 });
 
 let installed = false;

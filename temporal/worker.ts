@@ -3,8 +3,9 @@ import { bundleWorkflowCode, type NativeConnection, Worker, type WorkerOptions }
 import type { Config } from '../config.ts';
 import type { Principal } from '../policies/principal.ts';
 import { controlQueue, outsideQueue } from '../workflows/registry.ts';
+import type { Guard } from './admission.ts';
 import { connectForWork } from './connect.ts';
-import { type Guard, guarded } from './interceptors.ts';
+import { guarded } from './interceptors.ts';
 import { production } from './production.ts';
 import { installRuntime, temporalLog } from './runtime.ts';
 
@@ -107,6 +108,8 @@ function optionsOf(
       workflowBundle,
       // The default, by heap size, is thousands for each worker: enough to run out of memory.
       maxCachedWorkflows: 200,
+      // How long the workflows of a killed worker wait for it before another takes them over; the default is 10 s.
+      stickyQueueScheduleToStartTimeout: '2 seconds',
       // What waits, waits in the server, where tenants take turns; and no more at once than there are connections.
       maxConcurrentActivityTaskExecutions: 16,
     },

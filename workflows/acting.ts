@@ -27,6 +27,6 @@ export function actAs<T>(change: Partial<Acting>, act: () => T): T {
 /** A named part of Freehold that finishes what the current principal asked for. */
 export function systemActor(id: SystemActor): Principal {
   const { principal } = acting();
-  const onBehalfOf = principal?.kind === 'system' ? principal.onBehalfOf : principal?.id;
+  const onBehalfOf = principal?.kind === 'system' ? (principal.onBehalfOf ?? principal.id) : principal?.id;
   return { kind: 'system', id, ...(onBehalfOf && { onBehalfOf }) };
 }

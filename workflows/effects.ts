@@ -1,6 +1,6 @@
-import { type ActivityOptions, proxyActivities, workflowInfo } from '@temporalio/workflow';
+import { type ActivityOptions, proxyActivities } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
-import { outsideQueue, regionOfQueue } from './registry.ts';
+import { outsideQueue } from './registry.ts';
 
 /**
  * How patient each kind of activity is. Every wait for a cancelled activity lasts until it has ended: an effect
@@ -22,8 +22,8 @@ const step: ActivityOptions = {
 export const forward = proxyActivities<Activities>(step);
 /** Making or dropping a schema is dozens of statements, and waits behind other catalogue work. */
 export const forwardSlowly = proxyActivities<Activities>({ ...step, startToCloseTimeout: '2 minutes' });
-export const outside = (): typeof forward =>
-  proxyActivities<Activities>({ ...step, taskQueue: outsideQueue(regionOfQueue(workflowInfo().taskQueue)) });
+export const outside = (region: string): typeof forward =>
+  proxyActivities<Activities>({ ...step, taskQueue: outsideQueue(region) });
 
 /**
  * What has no way back: it is retried until it succeeds or is refused. Giving up after a time would leave open

@@ -5,7 +5,7 @@ import {
   type TemporalFailure,
   TimeoutFailure,
 } from '@temporalio/workflow';
-import { operationEndedType } from './registry.ts';
+import { strayType } from './registry.ts';
 
 /**
  * What went wrong, for people. Messages of activities are already free of tenant data: the activity interceptor
@@ -30,8 +30,8 @@ export function failedAttempt(failure: TemporalFailure): number | undefined {
   return told && typeof told === 'object' && 'attempt' in told ? Number(told.attempt) : undefined;
 }
 
-/** Another run has finished this operation: nothing may be done, and above all nothing undone. */
-export function isEndedElsewhere(failure: TemporalFailure): boolean {
+/** See `strayType`. */
+export function isStray(failure: TemporalFailure): boolean {
   const cause = failure instanceof ActivityFailure ? failure.cause : failure;
-  return cause instanceof ApplicationFailure && cause.type === operationEndedType;
+  return cause instanceof ApplicationFailure && cause.type === strayType;
 }

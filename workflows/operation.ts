@@ -59,6 +59,13 @@ function show(ledger: Ledger, state: OperationState): void {
 }
 
 /**
+ * A mirror is an activity more, so it must not begin just because a busy machine is slow: eight provisionings at
+ * once on two cores took over a second each. The API asks the workflow itself; the row is for when it cannot.
+ */
+const firstMirrorMs = 3_000;
+const rarestMirrorMs = 30_000;
+
+/**
  * Tells the operation row how far things are, so that the API can answer without Temporal. Never in the way of
  * the promise: only a run that lasts is told of, one change at a time and ever more slowly; being parked at once.
  * The closing activity stores the final ledger, and an ended row is never changed by a late mirror.
@@ -69,7 +76,7 @@ async function mirrored({ tenantId, operationId }: LifecycleInput, ledger: Ledge
   const told = { version: 0, state: stateNow() };
   await CancellationScope.nonCancellable(() =>
     actAs({ principal: systemActor('system:undo') }, async () => {
-      for (let pause = 1_000; ; pause = Math.min(pause * 2, 30_000)) {
+      for (let pause = firstMirrorMs; ; pause = Math.min(pause * 2, rarestMirrorMs)) {
         await condition(() => ledger.version !== told.version);
         await condition(() => stateNow() !== told.state, pause);
         const { version, steps } = ledger;

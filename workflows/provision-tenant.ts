@@ -1,9 +1,8 @@
-import { CancellationScope } from '@temporalio/workflow';
 import { backward, forGood, forward, forwardSlowly, outside } from './effects.ts';
 import type { PlannedStep } from './ledger.ts';
 import { runOperation } from './operation.ts';
 import type { LifecycleInput } from './registry.ts';
-import { orUndo, together } from './undo.ts';
+import { decisively, orUndo, together } from './undo.ts';
 
 const plan: PlannedStep[] = [
   { name: 'ensureTenantSchema', title: 'Make the schema and its role', undoneBy: ['removeTenantSchema'] },
@@ -37,10 +36,10 @@ export async function provisionTenant(input: LifecycleInput): Promise<void> {
         );
         await forward.applyPlan(tenant);
         await forward.createInvitation(tenant);
-        await outside().sendInvitation(tenant);
+        await outside(input.region).sendInvitation(tenant);
         await forward.probeTenant(tenant);
         const steps = ledger.closedBy('activateTenant', false);
-        await CancellationScope.nonCancellable(() => forGood.activateTenant({ ...tenant, steps }));
+        await decisively(() => forGood.activateTenant({ ...tenant, steps }));
       },
       ({ outcome, reason }) =>
         backward.failTenant({ ...tenant, steps: ledger.steps, reason, cancelled: outcome === 'cancelled' }),

@@ -59,6 +59,7 @@ export const stepsQuery = 'steps';
 export const retrySignal = 'retry';
 export const callOffUpdate = 'callOff';
 
-/** Failure types with a meaning. A refusal undoes; `operation-ended` means another run has already finished the operation. */
+/** The caller can do something about it; the operation is undone. */
 export const refusalType = 'refusal';
-export const operationEndedType = 'operation-ended';
+/** This run is not, or no longer, that of a stored operation: nothing may be done, above all nothing undone. */
+export const strayType = 'stray';

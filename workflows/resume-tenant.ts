@@ -1,9 +1,8 @@
-import { CancellationScope } from '@temporalio/workflow';
 import { backward, forGood, forward } from './effects.ts';
 import type { PlannedStep } from './ledger.ts';
 import { runOperation } from './operation.ts';
 import type { LifecycleInput } from './registry.ts';
-import { orUndo } from './undo.ts';
+import { decisively, orUndo } from './undo.ts';
 
 const plan: PlannedStep[] = [
   { name: 'unblockTenant', title: 'Admit work and sessions again', undoneBy: ['blockTenant'] },
@@ -19,7 +18,7 @@ export async function resumeTenant(input: LifecycleInput): Promise<void> {
         undo(() => backward.blockTenant({ ...tenant, state: 'suspended' }));
         await forward.unblockTenant(tenant);
         const steps = ledger.closedBy('settleTenant', false);
-        await CancellationScope.nonCancellable(() =>
+        await decisively(() =>
           forGood.settleTenant({ ...tenant, steps, state: 'active', outcome: 'succeeded' }),
         );
       },

@@ -1,9 +1,8 @@
-import { CancellationScope } from '@temporalio/workflow';
 import { backward, forGood, forward } from './effects.ts';
 import type { PlannedStep } from './ledger.ts';
 import { runOperation } from './operation.ts';
 import type { LifecycleInput } from './registry.ts';
-import { orUndo } from './undo.ts';
+import { decisively, orUndo } from './undo.ts';
 
 const plan: PlannedStep[] = [
   { name: 'blockTenant', title: 'Refuse new work and end sessions', undoneBy: ['unblockTenant'] },
@@ -19,7 +18,7 @@ export async function suspendTenant(input: LifecycleInput): Promise<void> {
         undo(() => backward.unblockTenant(tenant));
         await forward.blockTenant({ ...tenant, state: 'suspended' });
         const steps = ledger.closedBy('settleTenant', false);
-        await CancellationScope.nonCancellable(() =>
+        await decisively(() =>
           forGood.settleTenant({ ...tenant, steps, state: 'suspended', outcome: 'succeeded' }),
         );
       },

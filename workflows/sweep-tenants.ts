@@ -11,7 +11,8 @@ const { restartOperations, purgeExpired } = proxyActivities<Activities>({
 /** Starts operations whose start was lost between the commit and Temporal, and forgets what has expired. */
 export async function sweepTenants(): Promise<void> {
   await actAs({ principal: { kind: 'system', id: 'system:sweep' } }, async () => {
-    await restartOperations();
-    await purgeExpired();
+    // Neither may keep the other from its work.
+    const ended = await Promise.allSettled([restartOperations(), purgeExpired()]);
+    for (const end of ended) if (end.status === 'rejected') throw end.reason;
   });
 }

@@ -1,6 +1,6 @@
-import { CancellationScope, isCancellation, TemporalFailure } from '@temporalio/workflow';
+import { CancellationScope, CancelledFailure, isCancellation, TemporalFailure } from '@temporalio/workflow';
 import { actAs, acting, systemActor } from './acting.ts';
-import { failedStep, inWords, isEndedElsewhere } from './failure.ts';
+import { failedStep, inWords, isStray } from './failure.ts';
 import { parked } from './operation.ts';
 
 /**
@@ -22,7 +22,7 @@ export async function orUndo(
       undos.unshift(act);
     });
   } catch (failure) {
-    if (!(failure instanceof TemporalFailure) || isEndedElsewhere(failure)) throw failure;
+    if (!(failure instanceof TemporalFailure) || isStray(failure)) throw failure;
     const ending = endingOf(failure);
     await CancellationScope.nonCancellable(() =>
       actAs({ principal: systemActor('system:undo'), undoing: true }, async () => {
@@ -32,6 +32,12 @@ export async function orUndo(
     );
     throw failure;
   }
+}
+
+/** The act that decides: not begun when cancellation was asked for before it, and not cancelled once it has begun. */
+export async function decisively<T>(act: () => Promise<T>): Promise<T> {
+  if (CancellationScope.current().consideredCancelled) throw new CancelledFailure('Cancelled on request.');
+  return CancellationScope.nonCancellable(act);
 }
 
 /** Runs every act, carrying on past those that fail; parks the operation and tries these again until none is left. */
@@ -50,7 +56,7 @@ async function thoseThatFail(acts: Act[]): Promise<Act[]> {
     try {
       await act();
     } catch (failure) {
-      if (!(failure instanceof TemporalFailure)) throw failure;
+      if (!(failure instanceof TemporalFailure) || isStray(failure)) throw failure;
       failed.push(act);
     }
   }

@@ -12,7 +12,7 @@ import type { Answer, Incoming } from '../route.ts';
 import { id, line } from '../shapes.ts';
 import { agreedTenant, servedPlace } from '../tenant-context.ts';
 
-export const passwordLengthMin = 10;
+const passwordLengthMin = 10;
 const route = 'post /invitations/:token/acceptance';
 
 export const accept = publicRoute({

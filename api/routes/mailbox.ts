@@ -1,6 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { simpleParser } from 'mailparser';
 import { z } from 'zod';
 import { config } from '../../models/databases.ts';
 import { Refusal } from '../../policies/refusal.ts';
@@ -46,6 +45,8 @@ export const readMailbox = platformRead({
 });
 
 async function mail(file: string) {
+  // Here and not above: it takes 30 MB, which an API that really sends its mail never needs.
+  const { simpleParser } = await import('mailparser');
   const { to, subject = '', date, text = '' } = await simpleParser(await readFile(file));
   const recipients = [to ?? []].flat().map((address) => address.text);
   return {

@@ -23,7 +23,7 @@ export type TenantRow = {
   updatedAt: Date;
 };
 
-export type OperationRow = {
+type OperationRow = {
   id: string;
   tenantId: string;
   kind: OperationKind;

@@ -4,7 +4,6 @@ import { slugHeldDays, slugSkeleton } from '../../policies/slug.ts';
 import type { Statement } from '../batch.ts';
 import { config } from '../databases.ts';
 import { isDuplicate, type Place, readInSystem, type SystemScope } from '../scope.ts';
-import type { TenantRow } from './tables.ts';
 
 /**
  * The directory: which tenants there are, under which address, and in which cell. The system tenant, whose members
@@ -161,8 +160,3 @@ export function tenantList(filter: TenantFilter, after: string | undefined, limi
     values: [filter.state ?? null, filter.region ?? null, filter.slug ?? null, after ?? null, limit],
   };
 }
-
-export type TenantSummary = Pick<
-  TenantRow,
-  'id' | 'slug' | 'region' | 'cell' | 'login' | 'plan' | 'planVersion' | 'state'
->;

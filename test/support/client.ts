@@ -34,7 +34,8 @@ export function send<T>(
   body?: unknown,
   headers: Record<string, string> = {},
 ): Promise<Reply<T>> {
-  const text = body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body);
+  const raw = body === undefined || typeof body === 'string' || Buffer.isBuffer(body);
+  const text = raw ? body : JSON.stringify(body);
   const url = new URL(path, base);
   return new Promise((resolve, reject) => {
     const outgoing = request(
@@ -44,7 +45,7 @@ export function send<T>(
         headers: {
           ...(text !== undefined && {
             'content-type': 'application/json',
-            'content-length': Buffer.byteLength(text),
+            ...(!headers['transfer-encoding'] && { 'content-length': Buffer.byteLength(text) }),
           }),
           ...headers,
         },
@@ -59,7 +60,7 @@ export function send<T>(
           resolve({
             status: incoming.statusCode ?? 0,
             headers: incoming.headers,
-            body: (json ? JSON.parse(received) : {}) as T,
+            body: (json && received !== '' ? JSON.parse(received) : {}) as T,
             text: received,
           });
         });

@@ -76,6 +76,11 @@ async function clone(url: string, template: string, name: string): Promise<void>
   await client.connect();
   try {
     await client.query(`CREATE DATABASE ${name} TEMPLATE ${template}`);
+    // A template gives its content, not its walls: who may connect, and make temporary tables.
+    await client.query(
+      'UPDATE pg_database SET datacl = (SELECT datacl FROM pg_database WHERE datname = $1) WHERE datname = $2',
+      [template, name],
+    );
   } finally {
     await client.end();
   }

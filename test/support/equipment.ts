@@ -15,13 +15,19 @@ export type Equipment = {
   stop: () => Promise<void>;
 };
 
-export async function startEquipment(say: (line: string) => void): Promise<Equipment> {
+// fsync would only protect data that is thrown away at the end; the benches measure with it on.
+const throwAway = { fsync: 'off' };
+
+export async function startEquipment(
+  say: (line: string) => void,
+  postgresSettings: Record<string, string> = throwAway,
+): Promise<Equipment> {
   const directory = await mkdtemp(join(tmpdir(), 'freehold-test-'));
   // Postgres runs as a user of its own when the tests run as root, and has to get through.
   await chmod(directory, 0o711);
   const [eu, us, temporal, mailbox] = await Promise.all([
-    postgresNamed('eu', directory),
-    postgresNamed('us', directory),
+    postgresNamed('eu', directory, undefined, postgresSettings),
+    postgresNamed('us', directory, undefined, postgresSettings),
     temporalServer(directory, say),
     mailboxIn(directory),
   ]);
@@ -36,9 +42,8 @@ export async function postgresNamed(
   name: string,
   directory: string,
   port?: number,
+  settings: Record<string, string> = throwAway,
 ): Promise<RunningPostgres> {
-  // fsync would only protect data that is thrown away at the end; the benches measure with it on.
-  const settings = { fsync: 'off' };
   return startPostgres({
     name,
     directory: join(directory, `postgres-${name}`),

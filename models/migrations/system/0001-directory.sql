@@ -114,7 +114,8 @@ CREATE TABLE idempotency_keys (
   body_digest text NOT NULL,
   status integer,
   headers jsonb,
-  body jsonb,
+  -- json, not jsonb: a replay repeats the answer as it was, its members in their order.
+  body json,
   created_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (principal, route, key)
 );

@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { inSystem, inTenant } from '../../models/scope.ts';
+import { placeOf } from '../../models/system/tenant.ts';
+import { askForTenant, nothing, remains, stateInside, storedTenant } from '../support/lifecycle.ts';
+import { keepsItsPromise } from '../support/workflow-harness.ts';
+
+keepsItsPromise({
+  criterion: 'R1.1',
+  kind: 'provision-tenant',
+  steps: [
+    'ensureTenantSchema',
+    'ensureTenantKey',
+    'openSubscription',
+    'applyPlan',
+    'createInvitation',
+    'sendInvitation',
+    'probeTenant',
+    'activateTenant',
+  ],
+  undos: ['closeSubscription', 'destroyTenantKey', 'removeTenantSchema', 'failTenant'],
+  ask: askForTenant,
+
+  async kept(operation) {
+    const { tenantId } = operation;
+    assert.deepEqual(await remains(operation), { schemas: 1, roles: 1, keys: 1, intake: 0 });
+    assert.equal((await storedTenant(operation)).state, 'active');
+    assert.equal(await stateInside(tenantId), 'active');
+    assert.deepEqual(await subscriptions(tenantId), ['active']);
+    const place = await placeOf(tenantId);
+    assert.ok(place);
+    const [invited] = await inTenant(place, ({ sql }) =>
+      sql<{ users: number; invitations: number; sent: number }>(
+        `SELECT (SELECT count(*)::int FROM users) AS users, count(*)::int AS invitations,
+           count(sent_at)::int AS sent FROM invitations`,
+      ),
+    );
+    assert.deepEqual(invited, { users: 1, invitations: 1, sent: 1 });
+  },
+
+  async undone(operation) {
+    const { tenantId } = operation;
+    assert.deepEqual(await remains(operation), nothing);
+    assert.equal((await storedTenant(operation)).state, 'failed');
+    assert.deepEqual(await subscriptions(tenantId), []);
+    const [addresses] = await inSystem('platform', ({ sql }) =>
+      sql<{ count: number }>('SELECT count(*)::int FROM slugs WHERE tenant_id = $1', [tenantId]),
+    );
+    assert.equal(addresses?.count, 0);
+  },
+});
+
+async function subscriptions(tenantId: string): Promise<string[]> {
+  const rows = await inSystem('platform', ({ sql }) =>
+    sql<{ state: string }>('SELECT state FROM subscriptions WHERE tenant_id = $1', [tenantId]),
+  );
+  return rows.map((row) => row.state);
+}
