@@ -43,7 +43,7 @@ const problemStatuses = (route: Route): number[] => {
   return [...always, ...written];
 };
 
-export function openApiPath(path: string): string {
+function openApiPath(path: string): string {
   return `/v1${path.replaceAll(/:(\w+)/g, '{$1}')}`;
 }
 
@@ -54,7 +54,7 @@ function header(name: string, description: string) {
 function parametersOf(route: Route) {
   return [
     header('X-Request-Id', 'Kept through logs, operations and the audit trail; made up when absent.'),
-    ...(route.method === 'post'
+    ...(route.method === 'post' && !route.notStored
       ? [header('Idempotency-Key', 'The same key gets the same answer for 24 hours.')]
       : []),
     ...(['patch', 'put', 'delete'].includes(route.method)

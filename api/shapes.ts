@@ -40,6 +40,10 @@ export const pagingBy = (order: IdKind | 'number') => ({
 export const page = <T extends z.ZodType>(item: T) =>
   z.object({ items: z.array(item), nextCursor: z.string().nullable() });
 
+/** A change has to change something: an empty one would only raise the version. */
+export const changing = (body: object) => Object.values(body).some((value) => value !== undefined);
+export const changesNothing = 'must name at least one field to change';
+
 /** `?dryRun=true`: says what would change and changes nothing. */
 export const dryRun = z
   .stringbool()

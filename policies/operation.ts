@@ -32,3 +32,9 @@ export type StepRecord = {
 export function isEnded(state: OperationState): boolean {
   return state === 'succeeded' || state === 'failed' || state === 'cancelled';
 }
+
+/** Steps done of all steps, in whole percent. */
+export function percentOf(steps: readonly StepRecord[]): number {
+  if (steps.length === 0) return 0;
+  return Math.floor((100 * steps.filter((step) => step.state === 'done').length) / steps.length);
+}

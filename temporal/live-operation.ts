@@ -1,7 +1,6 @@
 import type { WorkflowExecutionDescription } from '@temporalio/client';
-import type { OperationState, StepRecord } from '../policies/operation.ts';
+import { type OperationState, percentOf, type StepRecord } from '../policies/operation.ts';
 import { operationStateKey } from '../workflows/search-attributes.ts';
-import { percentOf } from '../workflows/steps.ts';
 
 export type LiveOperation = {
   state: Extract<OperationState, 'running' | 'parked'>;

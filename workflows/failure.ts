@@ -13,9 +13,15 @@ import { strayType } from './registry.ts';
  */
 export function inWords(failure: TemporalFailure): string {
   const cause = failure instanceof ActivityFailure ? failure.cause : failure;
-  if (isCancellation(failure)) return 'Cancelled.';
+  if (isCancelled(failure)) return 'Cancelled.';
   if (cause instanceof TimeoutFailure) return 'There was no answer in time.';
   return cause?.message ?? failure.message;
+}
+
+/** An attempt that fails after cancellation was asked for comes back as failed, only because it is not tried again. */
+export function isCancelled(failure: TemporalFailure): boolean {
+  const givenUp = failure instanceof ActivityFailure && failure.retryState === 'CANCEL_REQUESTED';
+  return givenUp || isCancellation(failure);
 }
 
 /** The step that failed, when the failure came out of one. */

@@ -1,7 +1,7 @@
-import { isCancellation, TemporalFailure } from '@temporalio/workflow';
+import { TemporalFailure } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
 import type { OperationState, StepRecord } from '../policies/operation.ts';
-import { failedAttempt, inWords } from './failure.ts';
+import { failedAttempt, inWords, isCancelled } from './failure.ts';
 
 /**
  * The step ledger of one operation: what is planned, how far it is, what went wrong. The interceptor keeps it
@@ -132,7 +132,7 @@ function fail(entry: Entry, undoing: boolean, failure: TemporalFailure): void {
   record.state = 'failed';
   record.refusal = inWords(failure);
   record.attempts = failedAttempt(failure) ?? record.attempts;
-  if (!isCancellation(failure)) entry.reason = record.refusal;
+  if (!isCancelled(failure)) entry.reason = record.refusal;
 }
 
 const now = (): string => new Date().toISOString();

@@ -1,21 +1,22 @@
 import {
   CancellationScope,
+  CancelledFailure,
   condition,
   defineQuery,
   defineSignal,
-  isCancellation,
   setCurrentDetails,
   setHandler,
   TemporalFailure,
   upsertSearchAttributes,
 } from '@temporalio/workflow';
-import type { OperationState, StepRecord } from '../policies/operation.ts';
+import { type OperationState, percentOf, type StepRecord } from '../policies/operation.ts';
 import { actAs, acting, systemActor } from './acting.ts';
 import { aside } from './effects.ts';
+import { inWords, isCancelled } from './failure.ts';
 import { type Ledger, openLedger, type PlannedStep } from './ledger.ts';
 import { type LifecycleInput, retrySignal, stepsQuery } from './registry.ts';
 import { operationStateKey } from './search-attributes.ts';
-import { inMarkdown, percentOf } from './steps.ts';
+import { inMarkdown } from './steps.ts';
 
 /**
  * The frame of every lifecycle workflow: its ledger (query, Temporal UI, operation row) and its state (search
@@ -36,11 +37,21 @@ export async function runOperation(
     try {
       await promise(ledger);
     } catch (failure) {
-      if (failure instanceof TemporalFailure) show(ledger, isCancellation(failure) ? 'cancelled' : 'failed');
-      throw failure;
+      if (!(failure instanceof TemporalFailure)) throw failure;
+      return endAs(ledger, failure);
     }
     show(ledger, 'succeeded');
   });
+}
+
+function endAs(ledger: Ledger, failure: TemporalFailure): void {
+  if (!isCancelled(failure)) {
+    show(ledger, 'failed');
+    throw failure;
+  }
+  show(ledger, 'cancelled');
+  // A deletion that was called off was not cancelled in Temporal, which would show it as a failure.
+  if (CancellationScope.current().consideredCancelled) throw new CancelledFailure(inWords(failure));
 }
 
 /** Waits until an operator, who has mended what was in the way, sends the signal. */

@@ -1,10 +1,4 @@
-import type { OperationState, StepRecord } from '../policies/operation.ts';
-
-/** Two views of a step ledger: a number for progress bars and lines for people. Pure; used by workflows and API. */
-export function percentOf(steps: readonly StepRecord[]): number {
-  if (steps.length === 0) return 0;
-  return Math.floor((100 * steps.filter((step) => step.state === 'done').length) / steps.length);
-}
+import { type OperationState, percentOf, type StepRecord } from '../policies/operation.ts';
 
 const marks: Record<StepRecord['state'], string> = {
   waiting: '▫️',

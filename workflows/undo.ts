@@ -1,6 +1,6 @@
 import { CancellationScope, CancelledFailure, isCancellation, TemporalFailure } from '@temporalio/workflow';
 import { actAs, acting, systemActor } from './acting.ts';
-import { failedStep, inWords, isStray } from './failure.ts';
+import { failedStep, inWords, isCancelled, isStray } from './failure.ts';
 import { parked } from './operation.ts';
 
 /**
@@ -64,7 +64,7 @@ async function thoseThatFail(acts: Act[]): Promise<Act[]> {
 }
 
 function endingOf(failure: TemporalFailure): Ending {
-  if (isCancellation(failure)) return { outcome: 'cancelled', reason: 'Cancelled on request.' };
+  if (isCancelled(failure)) return { outcome: 'cancelled', reason: 'Cancelled on request.' };
   const name = failedStep(failure);
   const title = name && acting().ledger?.summaryOf(name, false);
   return { outcome: 'failed', reason: title ? `${title}: ${inWords(failure)}` : inWords(failure) };

@@ -3,7 +3,7 @@ import { agentById, agentList, createAgent, updateAgent } from '../../models/ten
 import type { AgentRow } from '../../models/tenant/tables.ts';
 import { etag, presentAgent, presentPage } from '../present.ts';
 import { type Answer, requireVersion } from '../route.ts';
-import { agent, id, line, page, pagingBy } from '../shapes.ts';
+import { agent, changesNothing, changing, id, line, page, pagingBy } from '../shapes.ts';
 import { tenantRead, tenantWrite } from '../tenant-route.ts';
 
 const tag = 'Agents';
@@ -30,7 +30,8 @@ const changed = z
     model: line(100),
     tags,
   })
-  .partial();
+  .partial()
+  .refine(changing, changesNothing);
 
 const rowOf = (stored: AgentRow) =>
   presentAgent({

@@ -28,6 +28,7 @@ export const signIn = publicRoute({
   path: '/sessions',
   tag,
   summary: 'Sign in to the tenant that host, X-Tenant or ?tenant= names',
+  notStored: 'the answer holds a secret, and signing in twice does no harm',
   body: z.strictObject({
     email: z.string().max(254),
     password: z.string().max(200),

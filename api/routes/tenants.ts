@@ -21,7 +21,17 @@ import { accepted, begin } from '../operations.ts';
 import { platformRead, platformWrite } from '../platform-route.ts';
 import { etag, presentPage, presentTenant, tenantHost } from '../present.ts';
 import { requireVersion } from '../route.ts';
-import { dryRun, id, line, page, pagingBy, tenant, tenantWithOperation } from '../shapes.ts';
+import {
+  changesNothing,
+  changing,
+  dryRun,
+  id,
+  line,
+  page,
+  pagingBy,
+  tenant,
+  tenantWithOperation,
+} from '../shapes.ts';
 
 const tag = 'Tenants';
 export const tenantParams = z.strictObject({ tenantId: id('ten') });
@@ -147,7 +157,10 @@ export const renameTenant = platformWrite({
   permit: ['rename', 'Tenant'],
   params: tenantParams,
   query: z.strictObject({ dryRun }),
-  body: z.strictObject({ slug, name: line(100) }).partial(),
+  body: z
+    .strictObject({ slug, name: line(100) })
+    .partial()
+    .refine(changing, changesNothing),
   answers: { 200: tenant },
   load: ({ params }) => locked(tenantById(params.tenantId)),
   handle: async ({ system, row, body, query, ...call }) => {

@@ -1,4 +1,9 @@
-import type { OperationKind, OperationState, StepRecord } from '../../policies/operation.ts';
+import {
+  type OperationKind,
+  type OperationState,
+  percentOf,
+  type StepRecord,
+} from '../../policies/operation.ts';
 import type { Principal } from '../../policies/principal.ts';
 import { Refusal } from '../../policies/refusal.ts';
 import type { Statement } from '../batch.ts';
@@ -81,11 +86,6 @@ export async function closeOperation(system: SystemScope, closing: Closing): Pro
     ],
   );
   return closed;
-}
-
-export function percentOf(steps: StepRecord[]): number {
-  const done = steps.filter((step) => step.state === 'done').length;
-  return steps.length === 0 ? 0 : Math.floor((100 * done) / steps.length);
 }
 
 export type Mirror = {

@@ -4,7 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Mailbox, startMailbox } from '../../deploy/embedded/mailbox.ts';
 import { type RunningPostgres, startPostgres } from '../../deploy/embedded/postgres.ts';
-import { findTemporal, type RunningTemporal, startTemporal } from '../../deploy/embedded/temporal-server.ts';
+import {
+  findTemporal,
+  type RunningTemporal,
+  startTemporal,
+  type TemporalServer,
+} from '../../deploy/embedded/temporal-server.ts';
 
 /** The real parts a run of the tests needs: two Postgres clusters, a Temporal server, a mailbox. All on free ports. */
 export type Equipment = {
@@ -56,15 +61,27 @@ export async function temporalServer(
   directory: string,
   say: (line: string) => void,
 ): Promise<RunningTemporal> {
+  return startTemporal({ ...(await temporalProgram(say)), logFile: join(directory, 'temporal.log') });
+}
+
+/** A Temporal server that remembers: it can be started again at its address. */
+export async function lastingTemporal(
+  directory: string,
+): Promise<{ address: string; launch: () => Promise<RunningTemporal> }> {
+  const program = await temporalProgram(() => {});
+  const logFile = join(directory, 'temporal.log');
+  const server = { ...program, dbFile: join(directory, 'temporal.db'), logFile };
+  return { address: `127.0.0.1:${program.ports.grpc}`, launch: () => startTemporal(server) };
+}
+
+async function temporalProgram(
+  say: (line: string) => void,
+): Promise<Pick<TemporalServer, 'binary' | 'ports'>> {
   const found = await findTemporal(say);
   if ('address' in found)
     throw new Error('The tests start and stop their own Temporal server; unset TEMPORAL_ADDRESS.');
   const [grpc, http, metrics] = await Promise.all([freePort(), freePort(), freePort()]);
-  return startTemporal({
-    binary: found.binary,
-    ports: { grpc, http, metrics },
-    logFile: join(directory, 'temporal.log'),
-  });
+  return { binary: found.binary, ports: { grpc, http, metrics } };
 }
 
 async function mailboxIn(parent: string): Promise<{ port: number; directory: string; server: Mailbox }> {

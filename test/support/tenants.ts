@@ -71,16 +71,26 @@ export async function invitationToken(email: string, as: Caller = operator()): P
 
 export type Member = Caller & { token: string; tenant: Shown; email: string };
 
+/** Where to ask: the installation all tests share, or one of the test's own. */
+export type Installed = { url: string; operatorKey: string };
+
 /** A new tenant and its administrator, signed in. */
-export async function member(more: Record<string, unknown> = {}): Promise<Member> {
-  const tenant = await onboard(more);
+export async function member(
+  more: Record<string, unknown> = {},
+  at: Installed = handed().shared,
+): Promise<Member> {
+  const tenant = await onboard(more, callerOf(at.operatorKey, at.url));
   const email = `admin@${tenant.slug}.example`;
-  return { ...(await signedIn(tenant, email)), tenant, email };
+  return { ...(await signedIn(tenant, email, at)), tenant, email };
 }
 
-async function signedIn(tenant: Shown, email: string): Promise<Caller & { token: string }> {
-  const nobody = callerOf();
-  const token = await invitationToken(email);
+async function signedIn(
+  tenant: Shown,
+  email: string,
+  { url, operatorKey }: Installed,
+): Promise<Caller & { token: string }> {
+  const nobody = callerOf(undefined, url);
+  const token = await invitationToken(email, callerOf(operatorKey, url));
   const accepted = await nobody.call('POST', `/v1/invitations/${token}/acceptance`, {
     name: 'Ada Admin',
     password,
@@ -93,7 +103,7 @@ async function signedIn(tenant: Shown, email: string): Promise<Caller & { token:
     { 'x-tenant': tenant.slug },
   );
   if (session.status !== 201) throw new Error(`sign-in answered ${session.status}: ${session.text}`);
-  return { ...callerOf(session.body.token), token: session.body.token };
+  return { ...callerOf(session.body.token, url), token: session.body.token };
 }
 
 /** Two tenants in two regions, alike in everything but their ids. */
