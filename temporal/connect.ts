@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import { NativeConnection } from '@temporalio/worker';
 import type { Config } from '../config.ts';
@@ -10,14 +11,22 @@ export async function connectForWork(
   config: Config['temporal'],
   stopping: AbortSignal,
 ): Promise<NativeConnection | undefined> {
+  // A silent server can keep an attempt for half a minute; a stop does not wait for it.
+  const stopped = stopping.aborted ? Promise.resolve() : once(stopping, 'abort');
   while (!stopping.aborted) {
+    const attempt = connect(config);
     try {
-      return await connect(config);
+      await Promise.race([attempt, stopped]);
+      if (!stopping.aborted) return await attempt;
+      attempt.then(
+        (late) => late.close(),
+        () => {},
+      );
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       log.warn({ address: config.address, namespace: config.namespace, reason }, 'waiting for Temporal');
+      await Promise.race([pause(retryMs), stopped]);
     }
-    await pause(retryMs, undefined, { signal: stopping }).catch(() => {});
   }
   return undefined;
 }

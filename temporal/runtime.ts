@@ -11,7 +11,7 @@ const notWorthSaying = [
 ];
 
 /** The SDK's own lines, in our log. */
-export const temporalLog = new DefaultLogger('WARN', ({ level, message, meta }) => {
+const temporalLog = new DefaultLogger('WARN', ({ level, message, meta }) => {
   if (notWorthSaying.some((start) => message.startsWith(start))) return;
   const { error, ...about }: Record<string, unknown> = { ...meta };
   const said = error instanceof Error ? { error: error.stack } : {};

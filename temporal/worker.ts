@@ -1,13 +1,13 @@
-import { fileURLToPath } from 'node:url';
-import { bundleWorkflowCode, type NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
+import { type NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
 import type { Config } from '../config.ts';
 import type { Principal } from '../policies/principal.ts';
 import { controlQueue, outsideQueue } from '../workflows/registry.ts';
 import type { Guard } from './admission.ts';
+import { type Bundle, workflowBundle } from './bundle.ts';
 import { connectForWork } from './connect.ts';
 import { guarded } from './interceptors.ts';
 import { production } from './production.ts';
-import { installRuntime, temporalLog } from './runtime.ts';
+import { installRuntime } from './runtime.ts';
 
 /** What the workers run, and the wall in front of it. Tests put faults around the activities. */
 export type WorkerParts = {
@@ -49,7 +49,10 @@ type Course = { workers: Worker[]; stopping: AbortSignal; isReady: () => void };
 
 async function work(config: Config, parts: WorkerParts, course: Course): Promise<void> {
   const { workers, stopping, isReady } = course;
-  const [connection, bundle] = await Promise.all([connectForWork(config.temporal, stopping), bundled()]);
+  const [connection, bundle] = await Promise.all([
+    connectForWork(config.temporal, stopping),
+    workflowBundle(),
+  ]);
   if (!connection) return;
   try {
     for (const options of optionsOf(config, parts, connection, bundle)) {
@@ -69,21 +72,6 @@ function stop(workers: Worker[]): void {
   for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
 }
 
-const pathOf = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
-
-type Bundle = Awaited<ReturnType<typeof bundleWorkflowCode>>;
-let bundling: Promise<Bundle> | undefined;
-
-/** The workflows as one script for the sandbox; takes a second, so once per process for however many workers. */
-export function bundled(): Promise<Bundle> {
-  bundling ??= bundleWorkflowCode({
-    workflowsPath: pathOf('../workflows/index.ts'),
-    workflowInterceptorModules: [pathOf('../workflows/interceptors.ts')],
-    logger: temporalLog,
-  });
-  return bundling;
-}
-
 function optionsOf(
   config: Config,
   { activities, guard }: WorkerParts,
@@ -100,6 +88,8 @@ function optionsOf(
     shutdownForceTime: '25 seconds',
     // Heartbeats are held back for up to this; workflows/effects.ts waits 10 s for one.
     maxHeartbeatThrottleInterval: '2 seconds',
+    // How long a workflow waits for the worker that had it before any other takes it: each deploy costs this once.
+    stickyQueueScheduleToStartTimeout: '3 seconds',
   } satisfies Partial<WorkerOptions>;
   return config.serves.flatMap((region): WorkerOptions[] => [
     {

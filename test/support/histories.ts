@@ -2,8 +2,8 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { type History, historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { Worker } from '@temporalio/worker';
+import { workflowBundle } from '../../temporal/bundle.ts';
 import { temporal } from '../../temporal/client.ts';
-import { bundled } from '../../temporal/worker.ts';
 import { lifecycleId } from '../../workflows/registry.ts';
 
 /**
@@ -34,7 +34,7 @@ export async function replayRun(workflow: string, tenantId: string, outcome: str
 }
 
 async function replay(history: unknown, name: string): Promise<void> {
-  const options = { workflowBundle: await bundled(), replayName: name };
+  const options = { workflowBundle: await workflowBundle(), replayName: name };
   await Worker.runReplayHistory(options, history, workflowIdOf(history));
 }
 

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { nodeEnvironment, nodeFlags } from '../../deploy/process-settings.ts';
 import type { Settings } from './environment.ts';
 
 /** Freehold's own processes, started as in a deployment: main.ts and its settings. */
@@ -19,8 +20,8 @@ export type Running = {
 
 function launch(command: string[], settings: Settings, logFile: string): Running {
   const log = openSync(logFile, 'a');
-  const child = spawn(process.execPath, [main, ...command], {
-    env: { ...process.env, ...settings },
+  const child = spawn(process.execPath, [...nodeFlags, main, ...command], {
+    env: { ...process.env, ...nodeEnvironment, ...settings },
     stdio: ['ignore', log, log],
   });
   closeSync(log);

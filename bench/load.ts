@@ -1,0 +1,26 @@
+import autocannon from 'autocannon';
+
+/** The load generator, a process of its own: `process.send` answers requests a second, or the statuses that were wrong. */
+export type Load = {
+  url: string;
+  paths: { path: string; token: string }[];
+  connections: number;
+  seconds: number;
+};
+export type Loaded = { perSecond: number; p50: number; p99: number; failed: number };
+
+process.on('message', async ({ url, paths, connections, seconds }: Load) => {
+  const result = await autocannon({
+    url,
+    connections,
+    duration: seconds,
+    requests: paths.map(({ path, token }) => ({ path, headers: { authorization: `Bearer ${token}` } })),
+  });
+  const loaded: Loaded = {
+    perSecond: result.requests.average,
+    p50: result.latency.p50,
+    p99: result.latency.p99,
+    failed: result.non2xx + result.errors,
+  };
+  process.send?.(loaded);
+});

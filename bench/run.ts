@@ -1,0 +1,40 @@
+import { parseArgs } from 'node:util';
+import { say } from './equipment.ts';
+import { benchHttp } from './http.ts';
+import { benchMemory } from './memory.ts';
+import { benchProvision } from './provision.ts';
+import { benchRead } from './read.ts';
+
+/** `npm run bench -- <bench>`: floor and product in one interleaved run, against the budgets of the architecture. */
+const usage = `Usage: npm run bench -- provision|read|http|memory
+
+  provision  [--sizes 1,100,1000]  make a tenant: its schema at these sizes, then POST /v1/tenants until it is active
+  read                             read one row inside a tenant
+  http       [--seconds 4]         GET one agent over HTTP
+  memory     [--tenants 2000]      API and worker at rest
+  all: [--repetitions 15]`;
+
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: {
+    sizes: { type: 'string', default: '1,100,1000' },
+    tenants: { type: 'string', default: '2000' },
+    repetitions: { type: 'string', default: '15' },
+    seconds: { type: 'string', default: '4' },
+  },
+});
+
+const repetitions = Number(values.repetitions);
+const benches: Record<string, () => Promise<boolean>> = {
+  provision: () => benchProvision({ sizes: values.sizes.split(',').map(Number), repetitions }),
+  read: () => benchRead({ repetitions }),
+  http: () => benchHttp({ repetitions, seconds: Number(values.seconds) }),
+  memory: () => benchMemory({ tenants: Number(values.tenants) }),
+};
+
+const bench = benches[positionals[0] ?? ''];
+if (!bench) {
+  say(usage);
+  process.exit(64);
+}
+process.exit((await bench()) ? 0 : 1);
