@@ -11,6 +11,7 @@ import {
   openSubscription,
   unblockTenant,
 } from './tenant-content.ts';
+import { announceDeletion, buryTenant } from './tenant-deletion.ts';
 import {
   destroyTenantKey,
   ensureTenantKey,
@@ -18,7 +19,7 @@ import {
   removeTenantSchema,
   verifyErased,
 } from './tenant-schema.ts';
-import { activateTenant, announceDeletion, buryTenant, failTenant, settleTenant } from './tenant-state.ts';
+import { activateTenant, failTenant, settleTenant } from './tenant-state.ts';
 
 /** Every activity by the name Temporal knows it under. */
 export const declarations = {

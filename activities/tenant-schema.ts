@@ -1,4 +1,5 @@
 import { schemaOf } from '../models/ids.ts';
+import { readInSystem } from '../models/scope.ts';
 import {
   destroyTenantKey as destroyKey,
   ensureTenantKey as ensureKey,
@@ -17,6 +18,7 @@ export const ensureTenantSchema = activity(['create', 'Tenant'], async ({ tenant
 });
 
 export const removeTenantSchema = activity(['delete', 'Tenant'], async ({ tenantId, operationId }: Step) => {
+  await insistErasable(tenantId);
   await removeSchema(await placeFor(tenantId), operationId);
 });
 
@@ -25,8 +27,26 @@ export const ensureTenantKey = activity(['create', 'Tenant'], async ({ tenantId,
 });
 
 export const destroyTenantKey = activity(['delete', 'Tenant'], async ({ tenantId, operationId }: Step) => {
+  await insistErasable(tenantId);
   await destroyKey(await placeFor(tenantId), operationId);
 });
+
+/**
+ * Whatever the workflow says, nothing is destroyed of a tenant that was ever open before the time that stands in its
+ * row. Too early is a failure, not a refusal: tried again, it becomes right by itself.
+ */
+async function insistErasable(tenantId: string): Promise<void> {
+  const [rows] = await readInSystem(tenantId, [
+    {
+      text: "SELECT state, deletion_due <= now() + interval '2 seconds' AS due FROM tenants WHERE id = $1",
+      values: [tenantId],
+    },
+  ]);
+  const { state, due } = rows?.[0] ?? {};
+  if (state === 'provisioning' || state === 'failed' || state === 'deleted') return;
+  if (state !== 'deleting') throw new Refusal('conflict', `A tenant that is ${state} is not destroyed.`);
+  if (!due) throw new Error('the grace period is not over');
+}
 
 /** Says what is gone, after looking for it. */
 export type Certificate = {

@@ -48,7 +48,7 @@ function refuseMethod(methods: string[]): RequestHandler {
     response.setHeader('Allow', methods.join(', '));
     throw new Refusal(
       'method-not-allowed',
-      `${request.method} is not offered here; ${methods.join(', ')} is.`,
+      `${request.method} is not offered here; offered: ${methods.join(', ')}.`,
     );
   };
 }
@@ -62,6 +62,13 @@ function servePages(app: Express): void {
     response.json({ status: 'ok' });
   });
   app.get('/readyz', readiness);
+  // Browsers ask for one on every page.
+  app.get('/favicon.ico', (_request, response) => {
+    response.status(204).end();
+  });
+  app.get('/', (_request, response) => {
+    response.redirect('/docs');
+  });
   const swagger = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
   const pages = express.Router();
   // Helmet's own default lets styles and fonts come from anywhere; everything these pages load is served here.

@@ -70,10 +70,14 @@ async function waitForFirst<T>(act: () => Promise<T>): Promise<T> {
     return await act();
   } catch (cause) {
     if (sqlState(cause) !== '55P03') throw cause;
-    throw new Refusal('conflict', 'The first request with this Idempotency-Key is still being carried out.', {
-      cause,
-      retryAfterSeconds: 5,
-    });
+    throw new Refusal(
+      'unavailable',
+      'The first request with this Idempotency-Key is still being carried out.',
+      {
+        cause,
+        retryAfterSeconds: 5,
+      },
+    );
   }
 }
 
@@ -116,7 +120,8 @@ export async function rememberRefusal(
       ],
     );
   } catch (cause) {
-    // The key has an answer already; that one stays.
-    if (!isDuplicate(cause)) throw cause;
+    // The key has an answer already, or the first request is still about to give it one; that one stays.
+    const { code = '' } = cause instanceof Refusal ? cause : {};
+    if (!isDuplicate(cause) && code !== 'unavailable') throw cause;
   }
 }

@@ -1,25 +1,30 @@
+import { LRUCache } from 'lru-cache';
 import { type AuditEvent, auditInSystem, auditInTenant } from '../models/audit.ts';
 import type { Row, Statement } from '../models/batch.ts';
 import { inSystem, inTenant, type Place, sqlState } from '../models/scope.ts';
 import { placeOf, systemTenantId } from '../models/system/tenant.ts';
 import { asCredential, type Credential, credentialByToken } from '../models/tenant/credential.ts';
 import { authorize, type Subject } from '../policies/authorize.ts';
-import type { Action } from '../policies/permissions.ts';
+import { type Action, permissions } from '../policies/permissions.ts';
 import type { Principal } from '../policies/principal.ts';
 import { Refusal } from '../policies/refusal.ts';
 import { refusals, requests } from '../telemetry.ts';
 import { invalid, missing, type Token, tokenOf } from './credential.ts';
 import type { Incoming, Permitted, Shape } from './route.ts';
 import { agreedTenant, namesTenant, servedPlace } from './tenant-context.ts';
-import { throttleAddress, throttleTenant } from './throttle.ts';
+import { refuseGuesser, throttleAddress, throttleTenant } from './throttle.ts';
 
 /** Who asks, from where the token says they belong; nothing about them is believed before their own schema confirmed it. */
 export type Asker = { token: Token; place: Place };
+
+/** Tokens that were good lately. It spares them the question about guessing and nothing else: each is looked up anew. */
+const trusted = new LRUCache<string, true>({ max: 10_000, ttl: 600_000 });
 
 export async function askerOf({ request, response, source }: Incoming): Promise<Asker> {
   try {
     const token = tokenOf(request);
     if (!token) throw missing();
+    if (!trusted.has(token.hash)) await refuseGuesser(response, source);
     const place = await servedPlace(token.tenantId);
     if (!place) throw invalid();
     if (namesTenant(request)) await agreedTenant(request, token.tenantId);
@@ -27,7 +32,7 @@ export async function askerOf({ request, response, source }: Incoming): Promise<
   } catch (thrown) {
     // Guessing costs the address that guesses.
     if (thrown instanceof Refusal && thrown.code === 'unauthenticated')
-      await throttleAddress(response, source);
+      await throttleAddress(response, source, 'guess');
     throw thrown;
   }
 }
@@ -43,10 +48,11 @@ export async function knownAsker(asker: Asker, row: Row | undefined, incoming: I
   const { response, source } = incoming;
   const credential = asCredential(row);
   if (!credential) {
-    await throttleAddress(response, source);
+    await throttleAddress(response, source, 'guess');
     throw invalid();
   }
-  const { tenantId, kind } = asker.token;
+  const { tenantId, kind, hash } = asker.token;
+  trusted.set(hash, true);
   requests.inc({ tenant: tenantId, credential: kind });
   incoming.tenantId = tenantId;
   await throttleTenant(response, { tenantId, ...credential });
@@ -82,10 +88,18 @@ function decide(known: Known, asked: Asked, incoming: Incoming): string {
   if (verdict.allowed) return verdict.rule;
   incoming.denied = () => recordRefusal(known, asked, verdict.rule, incoming);
   if (!verdict.visible && asked.id !== undefined) throw nothingThere();
-  throw new Refusal(
-    'forbidden',
-    `You may not ${asked.action} ${asked.subject.type}; ask an administrator for a role that may.`,
-  );
+  throw new Refusal('forbidden', whyForbidden(known.principal, asked));
+}
+
+/** Most who are refused are on the wrong side: operators at a tenant's routes, tenants' people at the platform's. */
+function whyForbidden(principal: Principal, { action, subject }: Asked): string {
+  const operator = principal.kind !== 'system' && principal.tenantId === systemTenantId;
+  const scope = permissions.find((row) => row.action === action && row.subject === subject.type)?.scope;
+  if (operator && scope === 'tenant')
+    return 'This is for members of an organisation; you are an operator of the platform.';
+  if (!operator && scope === 'platform')
+    return 'This is for operators of the platform; you are a member of an organisation.';
+  return `You may not ${action} ${subject.type}; ask an administrator for a role that may.`;
 }
 
 export type Found = { row: Row; rows: Row[] };

@@ -22,7 +22,7 @@ export function publicRoute<P extends Shape = Nothing, Q extends Shape = Nothing
     ...spec,
     scope: 'public',
     serve: async (incoming) => {
-      await throttleAddress(incoming.response, incoming.source);
+      await throttleAddress(incoming.response, incoming.source, 'sign-in');
       return spec.handle({ ...parseCall(spec, incoming), incoming });
     },
   };

@@ -1,9 +1,10 @@
 import type { Request, Response } from 'express';
 import { z } from 'zod';
 import type { Action, SubjectType } from '../policies/permissions.ts';
-import { type Fault, Refusal } from '../policies/refusal.ts';
+import { Refusal } from '../policies/refusal.ts';
 import type { Log } from '../telemetry.ts';
 import { parseBody, pointerTo, textFault } from './body.ts';
+import { faultsOf } from './faults.ts';
 
 /**
  * An endpoint is a declaration: method, path, permission, shapes in and out, what is loaded before CASL is asked,
@@ -96,7 +97,10 @@ export function parseCall<P extends Shape, Q extends Shape, B extends Shape>(
 ): Call<P, Q, B> {
   const { request, requestId, source } = incoming;
   const params = (declared.params ?? nothing).safeParse(request.params);
-  if (!params.success) throw new Refusal('not-found', 'There is nothing at this address.');
+  if (!params.success) {
+    const [{ message = '' } = {}] = params.error.issues;
+    throw new Refusal('not-found', `There is nothing at this address; what stands in the path ${message}.`);
+  }
   // ?tenant= says where the request is, not what it asks for (api/tenant-context.ts).
   const { tenant: _, ...asked } = request.query;
   const query = (declared.query ?? nothing).safeParse(asked);
@@ -131,24 +135,6 @@ export function bodyOf(request: Request): unknown {
     throw new Refusal('unsupported-media-type', 'Send the body as application/json.');
   }
   return undefined;
-}
-
-function faultsOf(error: z.ZodError, pointer: (path: PropertyKey[]) => string): Fault[] {
-  return error.issues.flatMap((issue) =>
-    issue.code === 'unrecognized_keys'
-      ? issue.keys.map((key) => ({
-          pointer: pointer([...issue.path, key]),
-          code: 'unknown-field',
-          detail: `“${key}” is not a field here.`,
-        }))
-      : [
-          {
-            pointer: pointer(issue.path),
-            code: issue.code === 'custom' ? 'not-acceptable' : issue.code.replaceAll('_', '-'),
-            detail: issue.message,
-          },
-        ],
-  );
 }
 
 function ifMatchOf(request: Request): number | undefined {

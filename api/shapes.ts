@@ -14,7 +14,11 @@ export const line = (max: number) =>
     .trim()
     .min(1, 'must not be empty')
     .max(max, `must have at most ${max} characters`)
-    .regex(/^[^\p{Cc}\p{Zl}\p{Zp}]*$/u, 'must be one line without control characters');
+    .regex(/^[^\p{Cc}\p{Zl}\p{Zp}]*$/u, 'must be one line without control characters')
+    .regex(
+      /^[^\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]*$/u,
+      'must not hold invisible characters or ones that turn the direction',
+    );
 
 export const limit = z.coerce
   .number()

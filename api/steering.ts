@@ -2,7 +2,7 @@ import { Refusal } from '../policies/refusal.ts';
 import { TemporalUnavailable } from '../temporal/client.ts';
 
 /** Steering a running workflow for a request: what cannot be done is a refusal, and a silent Temporal a 503. */
-type Outcome = 'asked' | 'called-off' | 'too-late' | 'not-running';
+type Outcome = 'asked' | 'called-off' | 'too-late' | 'not-parked' | 'not-running';
 
 export async function steered(asked: Promise<Outcome>): Promise<void> {
   const outcome = await asked.catch((cause: unknown) => {
@@ -14,6 +14,9 @@ export async function steered(asked: Promise<Outcome>): Promise<void> {
   });
   if (outcome === 'too-late') {
     throw new Refusal('conflict', 'The grace period is over; the deletion can no longer be called off.');
+  }
+  if (outcome === 'not-parked') {
+    throw new Refusal('conflict', 'The operation is not parked; it goes on by itself.');
   }
   if (outcome === 'not-running') {
     throw new Refusal(

@@ -32,6 +32,7 @@ export function namesTenant(request: Request): boolean {
 
 function signals(request: Request): { by: string; value: string }[] {
   const found: { by: string; value: string }[] = [];
+  refuseAmbiguous(request);
   const slug = subdomain(request.headers.host);
   if (slug) found.push({ by: 'the host', value: slug });
   const header = request.headers['x-tenant'];
@@ -39,6 +40,26 @@ function signals(request: Request): { by: string; value: string }[] {
   const query = request.query.tenant;
   if (typeof query === 'string') found.push({ by: '?tenant=', value: query });
   return found;
+}
+
+const hostPattern = /^(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?$/i;
+
+/** Two readers of one request must not come to name two tenants: what is said twice or oddly is not guessed at. */
+function refuseAmbiguous(request: Request): void {
+  const { host } = request.headers;
+  const hosts = request.rawHeaders.filter((text, at) => at % 2 === 0 && text.toLowerCase() === 'host').length;
+  if (hosts > 1 || (host && !hostPattern.test(host)) || !request.originalUrl.startsWith('/')) {
+    throw new Refusal(
+      'invalid-request',
+      'Send one Host header with a plain name, and a path that begins with a slash.',
+    );
+  }
+  const { tenant } = request.query;
+  if (tenant !== undefined && typeof tenant !== 'string') {
+    throw new Refusal('invalid-request', 'Say ?tenant= once.', {
+      errors: [{ pointer: '?tenant', code: 'said-twice', detail: 'must stand here once' }],
+    });
+  }
 }
 
 let parsed = { url: '', hostname: '' };

@@ -29,8 +29,19 @@ export async function throttleTenant(
   await consume(response, points, who.tenantId);
 }
 
-export async function throttleAddress(response: Response, source: string): Promise<void> {
-  await consume(response, config().http.anonymousPerMinute, `address ${bySubnet(source)}`);
+/** Signing in and trying credentials are counted apart: somebody's expired key must not keep a colleague from signing in. */
+type Purpose = 'sign-in' | 'guess';
+const keyOf = (purpose: Purpose, source: string) => `${purpose} ${bySubnet(source)}`;
+
+export async function throttleAddress(response: Response, source: string, purpose: Purpose): Promise<void> {
+  await consume(response, config().http.anonymousPerMinute, keyOf(purpose, source));
+}
+
+/** Refuses an address that has guessed too often before its next guess costs a look-up. */
+export async function refuseGuesser(response: Response, source: string): Promise<void> {
+  const points = config().http.anonymousPerMinute;
+  const counted = await limiter(points).get(keyOf('guess', source));
+  if (counted && counted.consumedPoints > points) throw tooMany(response, points, counted);
 }
 
 /** One household or server owns a whole /64 of IPv6, so that is what counts as one address. */
@@ -45,16 +56,20 @@ async function consume(response: Response, points: number, key: string): Promise
     tell(response, points, await limiter(points).consume(key));
   } catch (thrown) {
     if (!(thrown instanceof RateLimiterRes)) throw thrown;
-    tell(response, points, thrown);
-    const retryAfterSeconds = Math.max(1, Math.ceil(thrown.msBeforeNext / 1000));
-    throw new Refusal(
-      'rate-limited',
-      `More than ${points} requests in a minute; wait ${retryAfterSeconds} s.`,
-      {
-        retryAfterSeconds,
-      },
-    );
+    throw tooMany(response, points, thrown);
   }
+}
+
+function tooMany(response: Response, points: number, counted: RateLimiterRes): Refusal {
+  tell(response, points, counted);
+  const retryAfterSeconds = Math.max(1, Math.ceil(counted.msBeforeNext / 1000));
+  return new Refusal(
+    'rate-limited',
+    `More than ${points} requests in a minute; wait ${retryAfterSeconds} s.`,
+    {
+      retryAfterSeconds,
+    },
+  );
 }
 
 function tell(response: Response, points: number, { remainingPoints, msBeforeNext }: RateLimiterRes): void {

@@ -63,10 +63,10 @@ const poolCommon = { connectionTimeoutMillis: connectTimeoutMs, idleTimeoutMilli
 
 const pools = new Map<string, pg.Pool>();
 
-function pool(connectionString: string, max: number): pg.Pool {
+function pool(connectionString: string, max: number, more: pg.PoolConfig = {}): pg.Pool {
   const known = pools.get(connectionString);
   if (known) return known;
-  const made = new pg.Pool({ connectionString, max, application_name: 'freehold', ...poolCommon });
+  const made = new pg.Pool({ connectionString, max, application_name: 'freehold', ...poolCommon, ...more });
   // Without a listener an idle connection that dies would end the process.
   made.on('error', (error) => log.warn({ error: error.message }, 'an idle database connection was lost'));
   // Nor may one that is taken out: what was asked of it fails by itself, and the pool listens only while it is in.
@@ -77,7 +77,10 @@ function pool(connectionString: string, max: number): pg.Pool {
 
 export const systemAdministrator = () => pool(config().systemUrl, 2);
 export const cellAdministrator = (cell: string) => pool(cellOf(cell).url, 4);
-export const cellPlatform = (cell: string) => pool(urlFor(cellOf(cell).url, 'freehold_platform'), 4);
+// Asked while locks on shared rows are held, so a server that hangs must not hold them up for long.
+const platformPatience = { query_timeout: 4_000 };
+export const cellPlatform = (cell: string) =>
+  pool(urlFor(cellOf(cell).url, 'freehold_platform'), 4, platformPatience);
 export const tenantReaders = (cell: string, login: number) =>
   pipeline(urlFor(cellOf(cell).url, loginName(cell, login)), 6);
 export const systemReaders = () => pipeline(urlFor(config().systemUrl, 'freehold_system'), 4);

@@ -1,4 +1,5 @@
 import { hash, verify } from '@node-rs/argon2';
+import { Refusal } from '../policies/refusal.ts';
 
 /**
  * Password hashing: argon2id with OWASP's second profile (19 MiB, 2 passes, 1 lane). At most two run at once in a
@@ -6,11 +7,17 @@ import { hash, verify } from '@node-rs/argon2';
  */
 const cost = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
 const atOnceMax = 2;
+const waitingMax = 64;
 
 let running = 0;
 const waiting: (() => void)[] = [];
 
 async function limited<T>(act: () => Promise<T>): Promise<T> {
+  if (waiting.length >= waitingMax) {
+    throw new Refusal('unavailable', 'Too many people are signing in at this moment; try again shortly.', {
+      retryAfterSeconds: 5,
+    });
+  }
   if (running >= atOnceMax) await new Promise<void>((resolve) => waiting.push(resolve));
   running++;
   try {

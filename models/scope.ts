@@ -86,7 +86,8 @@ function sqlOn(db: Sequelize): Sql {
     db.query<T>(text, { bind: values, type: QueryTypes.SELECT });
 }
 
-const connectionFaults = /^(08|57P0[123]|53300|25006)/;
+/** Connection lost or refused, shut down, too many, read-only, signed out; waited too long for a lock or an answer. */
+const connectionFaults = /^(08|57P0[123]|57014|53300|25006|28P01|28000|55P03)/;
 const socketFaults = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND']);
 
 /** A database that does not answer is a failure of the world: say 503 and when to come back, never a bare 500. */
@@ -114,7 +115,7 @@ function isUnavailable(cause: unknown): boolean {
     cause.name.startsWith('SequelizeConnection') ||
     connectionFaults.test(code) ||
     socketFaults.has(code) ||
-    /Connection terminated|timeout e(xpired|xceeded when trying to connect)|not queryable/.test(
+    /Connection terminated|timeout e(xpired|xceeded when trying to connect)|not queryable|Query read timeout/.test(
       original.message,
     )
   );

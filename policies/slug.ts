@@ -46,7 +46,9 @@ export function slugFaults(slug: string): string[] {
   );
   const faults = [...foreign];
   if (slug.length < slugLengthMin || slug.length > slugLengthMax) {
-    faults.push(`It has ${slug.length} characters; it needs ${slugLengthMin} to ${slugLengthMax}.`);
+    faults.push(
+      `It has ${slug.length} character${slug.length === 1 ? '' : 's'}; it needs ${slugLengthMin} to ${slugLengthMax}.`,
+    );
   }
   if (/^-|-$/.test(slug)) faults.push('It must not begin or end with a hyphen.');
   if (/^..--/.test(slug)) faults.push('Hyphens in third and fourth place are kept for encoded names (xn--).');

@@ -27,7 +27,7 @@ export type Guard = {
 };
 
 /** What the stored operation says. */
-export type AskedFor = { tenantId: string; kind: OperationKind; state: OperationState; askedBy: string };
+type AskedFor = { tenantId: string; kind: OperationKind; state: OperationState; askedBy: string };
 
 const principalShape = z.union([
   z.object({ kind: z.enum(['user', 'api-key']), id: z.string().min(1), tenantId: z.string().min(1) }),

@@ -23,7 +23,7 @@ import {
   retrySignal,
   stepsQuery,
 } from '../workflows/registry.ts';
-import { attributesOf, operationIdKey } from '../workflows/search-attributes.ts';
+import { attributesOf, operationIdKey, operationStateKey } from '../workflows/search-attributes.ts';
 import { reach, temporal } from './client.ts';
 import { type LiveOperation, liveOperation } from './live-operation.ts';
 
@@ -139,9 +139,10 @@ export function cancelOperation(which: Which): Promise<'asked' | 'not-running'> 
   });
 }
 
-/** Has a parked operation try again what it is stuck on; without effect on one that is not parked. */
-export function retryOperation(which: Which): Promise<'asked' | 'not-running'> {
-  return whileRunning(which, async ({ handle }) => {
+/** Has a parked operation try again what it is stuck on. */
+export function retryOperation(which: Which): Promise<'asked' | 'not-parked' | 'not-running'> {
+  return whileRunning(which, async ({ handle, description }) => {
+    if (description.typedSearchAttributes.get(operationStateKey) !== 'parked') return 'not-parked' as const;
     await handle.signal(retrySignal);
     return 'asked' as const;
   });

@@ -98,8 +98,6 @@ function optionsOf(
       workflowBundle,
       // The default, by heap size, is thousands for each worker: enough to run out of memory.
       maxCachedWorkflows: 200,
-      // How long the workflows of a killed worker wait for it before another takes them over; the default is 10 s.
-      stickyQueueScheduleToStartTimeout: '2 seconds',
       // What waits, waits in the server, where tenants take turns; and no more at once than there are connections.
       maxConcurrentActivityTaskExecutions: 16,
     },

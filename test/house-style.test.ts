@@ -141,9 +141,10 @@ describe('the house style', () => {
       .filter(({ text }) => /\b(in|readIn)System\(\s*'platform'/.test(text))
       .map(({ file }) => file);
     assert.deepEqual(across, [
+      'activities/ending.ts',
       'activities/sweep.ts',
       'activities/tenant-content.ts',
-      'activities/tenant-state.ts',
+      'activities/tenant-deletion.ts',
       'api/health.ts',
       'api/operations.ts',
       'api/platform-route.ts',

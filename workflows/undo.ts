@@ -1,4 +1,4 @@
-import { CancellationScope, CancelledFailure, isCancellation, TemporalFailure } from '@temporalio/workflow';
+import { CancellationScope, CancelledFailure, TemporalFailure } from '@temporalio/workflow';
 import { actAs, acting, systemActor } from './acting.ts';
 import { failedStep, inWords, isCancelled, isStray } from './failure.ts';
 import { parked } from './operation.ts';
@@ -76,21 +76,17 @@ function endingOf(failure: TemporalFailure): Ending {
  */
 export async function together(...steps: Act[]): Promise<void> {
   const scope = new CancellationScope();
-  const ended = await scope.run(() =>
-    Promise.allSettled(
-      steps.map((step) =>
-        step().catch((failure) => {
-          scope.cancel();
-          throw failure;
-        }),
-      ),
-    ),
-  );
-  const failures: unknown[] = ended.flatMap((end) => (end.status === 'rejected' ? [end.reason] : []));
-  // A bug goes first, so that it blocks; then the step that failed by itself, not one cancelled because of it.
-  const gravest =
-    failures.find((failure) => !(failure instanceof TemporalFailure)) ??
-    failures.find((failure) => !isCancellation(failure)) ??
-    failures[0];
-  if (gravest !== undefined) throw gravest;
+  const failures: unknown[] = [];
+  const watched = async (step: Act) => {
+    try {
+      await step();
+    } catch (failure) {
+      failures.push(failure);
+      scope.cancel();
+    }
+  };
+  await scope.run(() => Promise.all(steps.map(watched)));
+  if (failures.length === 0) return;
+  // A bug goes first, so that it blocks. Else the first in time: the later ones may have failed because of it.
+  throw failures.find((failure) => !(failure instanceof TemporalFailure)) ?? failures[0];
 }

@@ -14,7 +14,8 @@ form.addEventListener('submit', async (event) => {
   const answer = await response.json();
   if (response.ok) {
     form.hidden = true;
-    status.textContent = 'Your account is ready. You can sign in now.';
+    status.textContent =
+      'Your account is ready. Sign in at this address with your e-mail address and the password you chose; how is told at /docs (POST /v1/sessions).';
   } else {
     status.textContent = [
       answer.detail,

@@ -101,7 +101,9 @@ export async function addressFault(
      WHERE skeleton = $1 AND (held_until IS NULL OR held_until > now())`,
     [slugSkeleton(slug)],
   );
-  if (!taken || taken.tenant_id === except) return undefined;
+  if (!taken || (taken.tenant_id === except && taken.slug === slug)) return undefined;
+  if (taken.tenant_id === except)
+    return `“${slug}” looks like “${taken.slug}”, an address this tenant has or had itself.`;
   if (taken.slug !== slug) return `“${slug}” looks like “${taken.slug}”, which is taken.`;
   return taken.held
     ? `“${slug}” was used until recently and is held back for ${slugHeldDays} days.`

@@ -24,7 +24,7 @@ export type Traces = Record<
   number
 >;
 
-export const madeOnce: Traces = {
+const madeOnce: Traces = {
   rows: 1,
   addresses: 1,
   subscriptions: 1,

@@ -37,9 +37,11 @@ describe('an outage of Temporal', () => {
   it('R1.1 is told within seconds to whoever asks for something meanwhile', async () => {
     const operation = await askForTenant(stage.principal);
     const asked = performance.now();
-    await assert.rejects(startOperation(operation), TemporalUnavailable);
-    await assert.rejects(watchOperation(operation), TemporalUnavailable);
-    assert.ok(performance.now() - asked < 8_000);
+    await Promise.all([
+      assert.rejects(startOperation(operation), TemporalUnavailable),
+      assert.rejects(watchOperation(operation), TemporalUnavailable),
+    ]);
+    assert.ok(performance.now() - asked < 6_000);
   });
 
   it('R1.1 is waited for by client and workers, and they go on by themselves', async () => {

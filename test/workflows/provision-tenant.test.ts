@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { inSystem, inTenant } from '../../models/scope.ts';
 import { placeOf } from '../../models/system/tenant.ts';
+import { combined, refuses } from '../support/faults.ts';
 import { askForTenant, nothing, remains, stateInside, storedTenant } from '../support/lifecycle.ts';
+import { assertEnded, atEach, begin, end } from '../support/runs.ts';
+import { type Stage, setStage } from '../support/stage.ts';
 import { keepsItsPromise } from '../support/workflow-harness.ts';
 
 keepsItsPromise({
@@ -47,6 +50,24 @@ keepsItsPromise({
     );
     assert.equal(addresses?.count, 0);
   },
+});
+
+describe('steps of an onboarding that run side by side', () => {
+  let stage: Stage;
+  before(async () => {
+    stage = await setStage();
+  });
+  after(() => stage.leave());
+
+  it('R1.1 fail together as a failure, although the first cancels the others', async () => {
+    const sideBySide = ['ensureTenantSchema', 'ensureTenantKey', 'openSubscription'];
+    await atEach(['1', '2', '3', '4', '5', '6', '7', '8'], async () => {
+      const faults = sideBySide.map((step) => refuses(step, 'before'));
+      const ended = await end(await begin(stage, await askForTenant(stage.principal), combined(...faults)));
+      assertEnded(ended, 'failed');
+      assert.deepEqual(await remains(ended.operation), nothing);
+    });
+  });
 });
 
 async function subscriptions(tenantId: string): Promise<string[]> {
