@@ -60,9 +60,15 @@ export async function setStage(temporalAddress?: string): Promise<Stage> {
       const env = { ...process.env, ...settings, FREEHOLD_DOOM: JSON.stringify([...steps]) };
       const child = fork(fileURLToPath(new URL('./doomed-worker.ts', import.meta.url)), { env });
       const reached = new Set<unknown>();
+      const allReached = new Promise<void>((resolve) => {
+        child.on('message', (tenantId) => {
+          reached.add(tenantId);
+          if (reached.size === steps.size) resolve();
+        });
+      });
       try {
         await begin();
-        while (reached.size < steps.size) reached.add((await once(child, 'message'))[0]);
+        await allReached;
       } finally {
         child.kill('SIGKILL');
         await once(child, 'exit');
