@@ -14,10 +14,15 @@ export const restartOperations = activity(['sweep', 'Platform'], async () => {
   const found = await unstartedOperations(atOnceMax);
   for (const operation of found) {
     const { operationId, tenantId } = operation;
-    const outcome = await startOperation(operation);
-    if (outcome === 'started')
-      log.warn({ operationId, tenantId }, 'the sweep started an operation that had been left');
-    if (outcome !== 'blocked') await markChecked(operationId);
+    try {
+      const outcome = await startOperation(operation);
+      if (outcome === 'started')
+        log.warn({ operationId, tenantId }, 'the sweep started an operation that had been left');
+      if (outcome !== 'blocked') await markChecked(operationId);
+    } catch (error) {
+      // One that cannot be started must not keep the others waiting; the next sweep tries it again.
+      log.error({ operationId, tenantId, error: String(error) }, 'the sweep could not start an operation');
+    }
   }
   return { looked: found.length };
 });

@@ -84,11 +84,12 @@ async function ensureRole(client: pg.Client, name: string, kind: string): Promis
   );
 }
 
+/** A statement ends before the 30 s an activity's attempt may take, so that none lands after its undo. */
 async function login(client: pg.Client, name: string, searchPath: string): Promise<void> {
   await ensureRole(client, name, 'LOGIN NOINHERIT');
   await client.query(`ALTER ROLE ${name} LOGIN NOINHERIT NOCREATEDB NOCREATEROLE PASSWORD '${loginPassword(name)}';
     ALTER ROLE ${name} SET search_path = ${searchPath};
-    ALTER ROLE ${name} SET statement_timeout = '30s';
+    ALTER ROLE ${name} SET statement_timeout = '20s';
     ALTER ROLE ${name} SET lock_timeout = '10s';
     ALTER ROLE ${name} SET idle_in_transaction_session_timeout = '60s'`);
 }

@@ -129,7 +129,7 @@ describe('the catalogue of a cell', () => {
       const path =
         { freehold_platform: 'platform', freehold_system: 'public' }[String(row.name)] ?? 'pg_catalog';
       assert.match(String(row.config), new RegExp(`search_path=${path}[,}]`));
-      assert.match(String(row.config), /statement_timeout=30s/);
+      assert.match(String(row.config), /statement_timeout=20s/);
     }
   });
 
