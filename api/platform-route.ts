@@ -15,6 +15,7 @@ import {
   knownAsker,
   permitted,
 } from './principal.ts';
+import { eventOf } from './recording.ts';
 import {
   type Answer,
   bodyOf,
@@ -99,7 +100,11 @@ export function platformWrite<
             log: incoming.log,
           });
           if (answer.unchanged) throw new RollBack(answer);
-          await record(system, spec, answer, known, rule, incoming);
+          await auditInSystem(
+            system.sql,
+            eventOf(spec, answer, known, rule, incoming),
+            tenantOf(spec, answer),
+          );
           if (key) await remember(system.sql, key, answer);
           return answer;
         }),
@@ -164,27 +169,7 @@ async function storingRefusals(
   }
 }
 
-async function record(
-  system: SystemScope,
-  { permit: [action, type] }: Permitted,
-  { audit = {} }: Answer,
-  known: Known,
-  rule: string,
-  { requestId, source }: Incoming,
-): Promise<void> {
-  const { id, tenantId, ...told } = audit;
-  await auditInSystem(
-    system.sql,
-    {
-      actor: known.principal,
-      action: `${action} ${type}`,
-      subject: { type, id },
-      outcome: told.operationId ? 'asked' : 'done',
-      rule,
-      requestId,
-      source,
-      ...told,
-    },
-    tenantId ?? (type === 'Tenant' ? id : undefined),
-  );
+/** Whose trail it also is: the tenant that was named, or the one that was acted on. */
+function tenantOf({ permit: [, type] }: Permitted, { audit = {} }: Answer): string | undefined {
+  return audit.tenantId ?? (type === 'Tenant' ? audit.id : undefined);
 }

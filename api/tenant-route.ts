@@ -13,6 +13,7 @@ import {
   knownAsker,
   permitted,
 } from './principal.ts';
+import { eventOf } from './recording.ts';
 import {
   type Answer,
   type Call,
@@ -100,7 +101,8 @@ export function tenantWrite<P extends Shape = Nothing, Q extends Shape = Nothing
             : [];
           const { found, rule } = permitted(spec, rows, known, incoming);
           const answer = await spec.handle({ ...call, ...found, ...about(known, asker), tenant });
-          if (!answer.unchanged) await record(tenant, spec, answer, known, rule, incoming);
+          if (!answer.unchanged)
+            await auditInTenant(tenant.sql, eventOf(spec, answer, known, rule, incoming));
           if (state.key) await remember(tenant.sql, state.key, answer);
           return answer;
         }).catch(goneIsInvalid),
@@ -141,25 +143,4 @@ async function storingRefusals(
     if (key) await inTenant(place, ({ sql }) => rememberRefusal(sql, key, thrown, requestId));
     throw thrown;
   }
-}
-
-async function record(
-  tenant: TenantScope,
-  { permit: [action, type] }: Permitted,
-  { audit = {} }: Answer,
-  known: Known,
-  rule: string,
-  { requestId, source }: Incoming,
-): Promise<void> {
-  const { id, tenantId: _, ...told } = audit;
-  await auditInTenant(tenant.sql, {
-    actor: known.principal,
-    action: `${action} ${type}`,
-    subject: { type, id },
-    outcome: 'done',
-    rule,
-    requestId,
-    source,
-    ...told,
-  });
 }

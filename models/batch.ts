@@ -9,6 +9,11 @@ import pg from 'pg';
 export type Statement = { text: string; values: (string | number | null)[] };
 export type Row = Record<string, unknown>;
 
+/** Locks what is read, so that what was just judged is still so when it is changed. */
+export function forUpdate(statement: Statement): Statement {
+  return { ...statement, text: `${statement.text} FOR UPDATE` };
+}
+
 type Plan = { name: string; columns?: { name: string; parse: (text: string) => unknown }[] };
 
 /** What pg's Connection offers beyond its published types, as pg-cursor uses it. */

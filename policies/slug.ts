@@ -10,6 +10,7 @@ export const slugLengthMax = 40;
 /** How long an old address keeps leading to its tenant, and a deleted tenant's stays out of others' hands. */
 export const slugHeldDays = 90;
 
+// biome-ignore format: a list of words reads better in rows
 export const reservedSlugs = [
   'about', 'abuse', 'account', 'accounts', 'admin', 'administrator', 'agent', 'agents', 'api', 'app', 'apps',
   'assets', 'auth', 'autoconfig', 'autodiscover', 'billing', 'blog', 'cdn', 'console', 'dashboard', 'demo', 'dev',
@@ -19,7 +20,7 @@ export const reservedSlugs = [
   'root', 'saml', 'security', 'self', 'shop', 'signin', 'signup', 'smtp', 'sso', 'staging', 'static', 'status',
   'support', 'sysadmin', 'system', 'temporal', 'tenant', 'tenants', 'terms', 'test', 'undefined', 'us', 'user',
   'users', 'webmail', 'webmaster', 'workflow', 'workflows', 'wpad', 'www',
-]; // biome-ignore format: a list of words reads better in rows
+];
 
 const folds: [RegExp, string][] = [
   [/0/g, 'o'],

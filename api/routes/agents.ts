@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { forUpdate } from '../../models/batch.ts';
 import { agentById, agentList, createAgent, updateAgent } from '../../models/tenant/agent.ts';
 import type { AgentRow } from '../../models/tenant/tables.ts';
 import { etag, presentAgent, presentPage } from '../present.ts';
@@ -124,11 +125,6 @@ export const removeAgent = tenantWrite({
     return { status: 204, audit: { id: agentId, before: presentAgent(row) } };
   },
 });
-
-/** Locks the row, so that the version just compared is still the version when it is changed. */
-function forUpdate(statement: { text: string; values: (string | number | null)[] }) {
-  return { ...statement, text: `${statement.text} FOR UPDATE` };
-}
 
 /** Only what was sent: an absent field stays as it is. */
 function given<T extends object>(body: T): { [K in keyof T]?: Exclude<T[K], undefined> } {

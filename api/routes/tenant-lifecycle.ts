@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { forUpdate } from '../../models/batch.ts';
 import { placeOf, tenantById } from '../../models/system/tenant.ts';
 import { previewOf } from '../../models/tenant/preview.ts';
 import { planAt } from '../../policies/plans.ts';
@@ -10,7 +11,7 @@ import { presentTenant } from '../present.ts';
 import { requireVersion } from '../route.ts';
 import { dryRun, line, tenantWithOperation } from '../shapes.ts';
 import { steered } from '../steering.ts';
-import { locked, tenantParams } from './tenants.ts';
+import { tenantParams } from './tenants.ts';
 
 const tag = 'Tenants';
 const graceDaysMax = 90;
@@ -29,7 +30,7 @@ export const suspendTenant = platformWrite({
   query: z.strictObject({ dryRun }),
   body: z.strictObject({ reason: line(500) }),
   answers,
-  load: ({ params }) => locked(tenantById(params.tenantId)),
+  load: ({ params }) => forUpdate(tenantById(params.tenantId)),
   handle: async ({ system, row, body, query, principal, requestId, log, ...call }) => {
     requireVersion(call, Number(row.version));
     const operation = await begin(system, {
@@ -65,7 +66,7 @@ export const reactivateTenant = platformWrite({
   params: tenantParams,
   query: z.strictObject({ dryRun, reason: line(500).optional() }),
   answers,
-  load: ({ params }) => locked(tenantById(params.tenantId)),
+  load: ({ params }) => forUpdate(tenantById(params.tenantId)),
   handle: async ({ system, row, query, principal, requestId, log, ...call }) => {
     requireVersion(call, Number(row.version));
     const { reason } = query;
@@ -109,7 +110,7 @@ export const deleteTenant = platformWrite({
       .meta({ description: 'How long it can be called off. Default: the plan’s deletionGraceDays.' }),
   }),
   answers,
-  load: ({ params }) => locked(tenantById(params.tenantId)),
+  load: ({ params }) => forUpdate(tenantById(params.tenantId)),
   handle: async ({ system, row, query, principal, requestId, log, ...call }) => {
     requireVersion(call, Number(row.version));
     const plan = planAt(String(row.plan), Number(row.plan_version));

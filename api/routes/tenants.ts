@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { forUpdate } from '../../models/batch.ts';
 import { config } from '../../models/databases.ts';
 import { newId } from '../../models/ids.ts';
 import { type Intake, keepIntake } from '../../models/intake.ts';
@@ -162,7 +163,7 @@ export const renameTenant = platformWrite({
     .partial()
     .refine(changing, changesNothing),
   answers: { 200: tenant },
-  load: ({ params }) => locked(tenantById(params.tenantId)),
+  load: ({ params }) => forUpdate(tenantById(params.tenantId)),
   handle: async ({ system, row, body, query, ...call }) => {
     const tenantId = String(row.id);
     requireVersion(call, Number(row.version));
@@ -199,11 +200,6 @@ async function moveAddress(system: SystemScope, tenantId: string, from: string, 
 }
 
 const named = ({ slug: address, name }: Record<string, unknown>) => ({ slug: address, name });
-
-/** Locks the row, so that what was just judged is still so when it is changed. */
-export function locked(statement: { text: string; values: (string | number | null)[] }) {
-  return { ...statement, text: `${statement.text} FOR UPDATE` };
-}
 
 function taken(detail: string): Refusal {
   return new Refusal('conflict', detail, { errors: [{ pointer: '/slug', code: 'taken', detail }] });
