@@ -33,7 +33,7 @@ function bearer(header: string): Token {
 
 function usable(text: string): Token {
   const token = readToken(text);
-  if (!token || token.kind === 'inv') throw invalid();
+  if (token?.kind !== 'key' && token?.kind !== 'ses') throw invalid();
   return { kind: token.kind, tenantId: token.tenantId, hash: token.hash };
 }
 

@@ -3,7 +3,12 @@ import type { Row } from '../models/batch.ts';
 import { readInSystem, type SystemScope } from '../models/scope.ts';
 import { markChecked, openOperation, operationById, type Startable } from '../models/system/operation.ts';
 import { type TenantState, transitionFault } from '../policies/lifecycle.ts';
-import { isEnded, type OperationKind, type OperationState } from '../policies/operation.ts';
+import {
+  isEnded,
+  type LifecycleKind,
+  type OperationKind,
+  type OperationState,
+} from '../policies/operation.ts';
 import { planAt } from '../policies/plans.ts';
 import type { Principal } from '../policies/principal.ts';
 import { Refusal } from '../policies/refusal.ts';
@@ -17,7 +22,7 @@ import type { Answer } from './route.ts';
 export type Beginning = {
   /** The tenant as the directory has it. */
   tenant: Row;
-  kind: OperationKind;
+  kind: LifecycleKind;
   input?: Record<string, unknown>;
   principal: Principal;
   requestId: string;
@@ -49,7 +54,7 @@ export async function begin(system: SystemScope, asked: Beginning) {
   };
 }
 
-function fault(kind: OperationKind, state: TenantState): void {
+function fault(kind: LifecycleKind, state: TenantState): void {
   const sentence = kind === 'provision-tenant' ? undefined : transitionFault(kind, state);
   if (sentence) throw new Refusal('conflict', sentence);
 }
@@ -74,12 +79,19 @@ export function accepted(
   return { status: 202, body, headers: { Location: operation.href } };
 }
 
+/** A stored operation as temporal/start.ts finds its workflow. */
+export const whichOperation = (row: Row) => ({
+  operationId: String(row.id),
+  tenantId: String(row.tenant_id),
+  kind: row.kind as OperationKind, // written from this type
+});
+
 /** The stored operation, with the steps as the workflow itself knows them while it runs. */
 export async function currentOperation(row: Row) {
   const stored = presentOperation(row);
   if (isEnded(row.state as OperationState)) return stored;
   try {
-    const live = await watchOperation({ operationId: String(row.id), tenantId: String(row.tenant_id) });
+    const live = await watchOperation(whichOperation(row));
     return live === 'not-running' ? stored : { ...stored, ...live };
   } catch (error) {
     if (error instanceof TemporalUnavailable) return stored;

@@ -4,7 +4,19 @@ import { typeidUnboxed } from 'typeid-js';
  * Ids are a typed prefix and a random part that sorts by time (TypeID: base32 of a UUIDv7). A tenant's schema and
  * database role share one name made from its id, so no text a person typed ever becomes an identifier in SQL.
  */
-export type IdKind = 'ten' | 'op' | 'usr' | 'idn' | 'inv' | 'key' | 'ses' | 'agt' | 'evt' | 'req';
+export type IdKind =
+  | 'ten'
+  | 'op'
+  | 'usr'
+  | 'idn'
+  | 'inv'
+  | 'key'
+  | 'ses'
+  | 'agt'
+  | 'evt'
+  | 'req'
+  | 'rst'
+  | 'dut';
 
 /** A TypeID of this prefix, for example `ten_01k9…`. The first character is 0-7: 128 bits in 26 digits. */
 export const idPattern = (kind: IdKind) => new RegExp(`^${kind}_[0-7][0-9a-hjkmnp-tv-z]{25}$`);

@@ -5,6 +5,7 @@ import type { CellConfig } from '../config.ts';
 import { plans } from '../policies/plans.ts';
 import { config, loginName, loginPassword, rolesPerLogin } from './databases.ts';
 import { bootstrapSystemTenant } from './system-tenant.ts';
+import { outdatedTenants, tenantSchemaVersion, upgradeTenantSchema } from './tenant-schema.ts';
 
 /**
  * Brings databases to what this version needs: roles and logins, shared tables (umzug, plain SQL files), the rows
@@ -39,6 +40,15 @@ async function migrateCell(cell: CellConfig, say: Say): Promise<void> {
     await run(client, 'cell', say);
     say(`cell ${cell.name}: ${logins.length} logins for up to ${cell.capacity} tenants`);
   });
+  await upgradeTenants(cell.name, say);
+}
+
+/** One tenant after the other, each in a transaction of its own: what was interrupted goes on where it was. */
+async function upgradeTenants(cell: string, say: Say): Promise<void> {
+  const outdated = await outdatedTenants(cell);
+  for (const tenantId of outdated) await upgradeTenantSchema({ cell, tenantId });
+  if (outdated.length > 0)
+    say(`cell ${cell}: ${outdated.length} tenants now at version ${tenantSchemaVersion}`);
 }
 
 function loginsOf(cell: CellConfig): string[] {

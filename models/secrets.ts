@@ -79,9 +79,9 @@ function checksum(text: string): string {
   return out;
 }
 
-/** API keys, sign-in sessions, invitations. */
-export type TokenKind = 'key' | 'ses' | 'inv';
-const tokenPattern = /^fh_(key|ses|inv)_([0-7][0-9a-hjkmnp-tv-z]{25})([0-9A-Za-z]{32})([0-9A-Za-z]{6})$/;
+/** API keys, sign-in sessions, invitations, password resets. */
+export type TokenKind = 'key' | 'ses' | 'inv' | 'rst';
+const tokenPattern = /^fh_(key|ses|inv|rst)_([0-7][0-9a-hjkmnp-tv-z]{25})([0-9A-Za-z]{32})([0-9A-Za-z]{6})$/;
 
 /**
  * `fh_<kind>_<tenant><random><checksum>`: 190 random bits, and a checksum so that scanners can tell a leaked key

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import type { PoolClient } from 'pg';
 import { Refusal } from '../policies/refusal.ts';
 import { cellAdministrator, loginName } from './databases.ts';
@@ -10,28 +10,44 @@ import type { Place } from './scope.ts';
  * this schema's constant tenant id, is added to every table by one fragment (R2.4). Tables are named one by one in
  * GRANT: `ON ALL TABLES IN SCHEMA` reads all of pg_class and makes the 5,000th tenant five times as dear as the first.
  */
-const foundation = readFileSync(new URL('./migrations/tenant/0001-foundation.sql', import.meta.url), 'utf8');
-const tenantSchemaVersion = 1;
+const folder = new URL('./migrations/tenant/', import.meta.url);
+/** One file for each version of a tenant's schema, in order; the first makes it. */
+const migrations = readdirSync(folder)
+  .sort()
+  .map((name) => readFileSync(new URL(name, folder), 'utf8'));
+export const tenantSchemaVersion = migrations.length;
 
-/** Every tenant table, read off the migration itself so that no list can lag behind it. */
-export const tenantTableNames = [...foundation.matchAll(/^CREATE TABLE (\w+)/gm)].flatMap(
-  ([, name]) => name ?? [],
-);
+const tablesOf = (sql: string) =>
+  [...sql.matchAll(/^CREATE TABLE (\w+)/gm)].flatMap(([, name]) => name ?? []);
+
+/** Every tenant table, read off the migrations themselves so that no list can lag behind them. */
+export const tenantTableNames = migrations.flatMap(tablesOf);
 
 /** What the tenant's role may only add to and read. */
 const appendOnly = ['audit_events'];
 
-function wallsSql(tenantId: string): string {
+function wallsSql(tenantId: string, tables: string[]): string {
   const schema = schemaOf(tenantId);
-  const policies = tenantTableNames.map(
+  const policies = tables.map(
     (table) => `ALTER TABLE ${table} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY inside ON ${table} USING ((SELECT current_setting('app.tenant', true)) = '${tenantId}');`,
   );
-  const writable = tenantTableNames.filter((table) => !appendOnly.includes(table));
-  return `${policies.join('\n')}
-GRANT USAGE ON SCHEMA ${schema} TO ${schema};
-GRANT SELECT, INSERT, UPDATE, DELETE ON ${writable.join(', ')} TO ${schema};
-GRANT SELECT, INSERT ON ${appendOnly.join(', ')} TO ${schema};`;
+  const grants = tables.map(
+    (table) =>
+      `GRANT SELECT, INSERT${appendOnly.includes(table) ? '' : ', UPDATE, DELETE'} ON ${table} TO ${schema};`,
+  );
+  return [...policies, ...grants].join('\n');
+}
+
+/** From one version to the newest, run as the schema's owner. */
+function upgradeSql(tenantId: string, from: number): string {
+  const missing = migrations.slice(from);
+  return `SET LOCAL ROLE freehold_owner;
+SET LOCAL search_path = ${schemaOf(tenantId)};
+${missing.join('\n')}
+${wallsSql(tenantId, missing.flatMap(tablesOf))}
+RESET ROLE;
+RESET search_path;`;
 }
 
 /** The whole DDL of one tenant; also what the provisioning bench runs bare as its floor. */
@@ -40,11 +56,35 @@ export function schemaSql(place: Place): string {
   return `CREATE ROLE ${schema} NOLOGIN;
 GRANT ${schema} TO ${loginName(place.cell, place.login)};
 CREATE SCHEMA ${schema} AUTHORIZATION freehold_owner;
-SET LOCAL ROLE freehold_owner;
-SET LOCAL search_path = ${schema};
-${foundation}
-${wallsSql(place.tenantId)}
-RESET ROLE;`;
+GRANT USAGE ON SCHEMA ${schema} TO ${schema};
+${upgradeSql(place.tenantId, 0)}`;
+}
+
+/** Brings a tenant that is there to the newest version; changes nothing when it is at it. Returns whether it did. */
+export async function upgradeTenantSchema(place: Pick<Place, 'cell' | 'tenantId'>): Promise<boolean> {
+  return locked(place, async (client) => {
+    const { rows } = await client.query<{ version: number }>(
+      'SELECT version FROM platform.tenant_schemas WHERE tenant_id = $1',
+      [place.tenantId],
+    );
+    const version = rows[0]?.version ?? tenantSchemaVersion;
+    if (version >= tenantSchemaVersion) return false;
+    await client.query(upgradeSql(place.tenantId, version));
+    await client.query('UPDATE platform.tenant_schemas SET version = $2 WHERE tenant_id = $1', [
+      place.tenantId,
+      tenantSchemaVersion,
+    ]);
+    return true;
+  });
+}
+
+/** The tenants of a cell whose schema is of an older version. */
+export async function outdatedTenants(cell: string): Promise<string[]> {
+  const { rows } = await cellAdministrator(cell).query<{ tenant_id: string }>(
+    'SELECT tenant_id FROM platform.tenant_schemas WHERE version < $1 ORDER BY tenant_id',
+    [tenantSchemaVersion],
+  );
+  return rows.map((row) => row.tenant_id);
 }
 
 /** Safe to repeat; refuses to come back after its own undo (a late attempt of a lost worker). */
@@ -94,13 +134,17 @@ export async function remainsOf(place: Place): Promise<Remains> {
 }
 
 /** One transaction as the cell's administrator, alone with this tenant: two attempts of one step never interleave. */
-async function locked(place: Place, act: (client: PoolClient) => Promise<void>): Promise<void> {
+async function locked<T>(
+  place: Pick<Place, 'cell' | 'tenantId'>,
+  act: (client: PoolClient) => Promise<T>,
+): Promise<T> {
   const client = await cellAdministrator(place.cell).connect();
   try {
     await client.query(`BEGIN; SELECT pg_advisory_xact_lock(hashtextextended('${place.tenantId}', 0))`);
-    await act(client);
+    const done = await act(client);
     await client.query('COMMIT');
     client.release();
+    return done;
   } catch (cause) {
     // The connection goes; with it the transaction.
     client.release(true);

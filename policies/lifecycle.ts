@@ -1,4 +1,4 @@
-import type { OperationKind } from './operation.ts';
+import type { LifecycleKind } from './operation.ts';
 import type { Action } from './permissions.ts';
 
 /**
@@ -18,7 +18,7 @@ export const tenantStates = [
 export type TenantState = (typeof tenantStates)[number];
 
 export type Transition = {
-  kind: OperationKind;
+  kind: LifecycleKind;
   /** What the caller must be allowed to do to the tenant. */
   action: Action;
   from: TenantState[];
@@ -27,7 +27,7 @@ export type Transition = {
   asked: string;
 };
 
-export const transitions: Record<OperationKind, Transition> = {
+export const transitions: Record<LifecycleKind, Transition> = {
   'provision-tenant': {
     kind: 'provision-tenant',
     action: 'create',
@@ -66,7 +66,7 @@ export const transitions: Record<OperationKind, Transition> = {
 export const renamable: TenantState[] = ['active', 'suspended'];
 
 /** Why this operation may not be asked for now, in a sentence; undefined when it may. */
-export function transitionFault(kind: OperationKind, state: TenantState): string | undefined {
+export function transitionFault(kind: LifecycleKind, state: TenantState): string | undefined {
   const { from } = transitions[kind];
   if (from.includes(state)) return undefined;
   return `The tenant is ${state}; this needs it to be ${from.join(' or ')}.`;

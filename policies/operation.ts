@@ -1,14 +1,26 @@
 /**
- * What an operation is: one run of a lifecycle workflow, as the API shows it.
+ * What an operation is: one run of a workflow for a tenant, as the API shows it.
  * Read by routes (answers), workflows (the ledger) and models (the stored row).
  */
-export const operationKinds = [
+export const lifecycleKinds = [
   'provision-tenant',
   'suspend-tenant',
   'resume-tenant',
   'delete-tenant',
 ] as const;
+/** Steps of a tenant's life: one at a time for each tenant. */
+export type LifecycleKind = (typeof lifecycleKinds)[number];
+
+/** Errands inside a tenant: as many at once as there are people who ask. */
+const errandKinds = ['invite-user', 'reset-password'] as const;
+export type ErrandKind = (typeof errandKinds)[number];
+
+export const operationKinds = [...lifecycleKinds, ...errandKinds] as const;
 export type OperationKind = (typeof operationKinds)[number];
+
+export function isLifecycle(kind: OperationKind): kind is LifecycleKind {
+  return lifecycleKinds.some((each) => each === kind);
+}
 
 export const operationStates = ['running', 'succeeded', 'failed', 'cancelled', 'parked'] as const;
 export type OperationState = (typeof operationStates)[number];

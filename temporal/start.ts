@@ -11,17 +11,18 @@ import {
 } from '@temporalio/client';
 import { defaultPayloadConverter } from '@temporalio/common';
 import type { Startable } from '../models/system/operation.ts';
-import type { StepRecord } from '../policies/operation.ts';
+import { isLifecycle, type OperationKind, type StepRecord } from '../policies/operation.ts';
 import type { Principal } from '../policies/principal.ts';
 import {
   callOffUpdate,
   controlQueue,
+  type ErrandInput,
   type LifecycleInput,
-  lifecycleId,
   principalHeader,
   registry,
   retrySignal,
   stepsQuery,
+  workflowIdOf,
 } from '../workflows/registry.ts';
 import { attributesOf, operationIdKey, operationStateKey } from '../workflows/search-attributes.ts';
 import { reach, temporal } from './client.ts';
@@ -51,22 +52,23 @@ export async function startOperation(operation: Startable): Promise<Started> {
 }
 
 async function tryStart(client: Client, operation: Startable): Promise<Started> {
-  const { operationId, tenantId } = operation;
   try {
     await start(operation);
     return 'started';
   } catch (error) {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
   }
-  const running = await describe(client, tenantId);
-  return running?.typedSearchAttributes.get(operationIdKey) === operationId ? 'already-running' : 'blocked';
+  const running = await describe(client, operation);
+  return running?.typedSearchAttributes.get(operationIdKey) === operation.operationId
+    ? 'already-running'
+    : 'blocked';
 }
 
 async function start(operation: Startable): Promise<void> {
   const { tenantId, operationId, region, kind, principal, weight } = operation;
   const { workflowType, title, priorityKey } = registry[kind];
   await clientOf(principal).start(workflowType, {
-    workflowId: lifecycleId(tenantId),
+    workflowId: workflowIdOf(operation),
     taskQueue: controlQueue(region),
     args: [inputOf(operation)],
     workflowIdConflictPolicy: 'FAIL',
@@ -77,7 +79,8 @@ async function start(operation: Startable): Promise<void> {
   });
 }
 
-function inputOf({ tenantId, operationId, region, kind, input }: Startable): LifecycleInput {
+function inputOf({ tenantId, operationId, region, kind, input }: Startable): LifecycleInput | ErrandInput {
+  if (!isLifecycle(kind)) return { tenantId, operationId, region, subjectId: String(input.subjectId) };
   const previous = input.previous === 'suspended' || input.previous === 'active' ? input.previous : undefined;
   if (kind === 'delete-tenant' && !previous)
     throw new Error(`bug: ${operationId} does not say where it leads back to`);
@@ -98,17 +101,17 @@ function clientOf(principal: Principal): WorkflowClient {
   return new WorkflowClient({ connection, namespace: client.options.namespace, interceptors: [bearing] });
 }
 
-/** The tenant's newest lifecycle workflow, running or not. */
-async function describe(client: Client, tenantId: string): Promise<WorkflowExecutionDescription | undefined> {
+/** The newest workflow that has this operation's id, running or not. */
+async function describe(client: Client, which: Which): Promise<WorkflowExecutionDescription | undefined> {
   try {
-    return await client.workflow.getHandle(lifecycleId(tenantId)).describe();
+    return await client.workflow.getHandle(workflowIdOf(which)).describe();
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return undefined;
     throw error;
   }
 }
 
-type Which = { tenantId: string; operationId: string };
+type Which = { tenantId: string; operationId: string; kind: OperationKind };
 type Running = { handle: WorkflowHandle; description: WorkflowExecutionDescription };
 
 /** Acts on this operation's own run, never on another operation of the same tenant. */
@@ -117,7 +120,7 @@ async function whileRunning<T>(
   act: (running: Running) => Promise<T>,
 ): Promise<T | 'not-running'> {
   return reach(async (client) => {
-    const description = await describe(client, which.tenantId);
+    const description = await describe(client, which);
     if (description?.status.name !== 'RUNNING') return 'not-running';
     if (description.typedSearchAttributes.get(operationIdKey) !== which.operationId) return 'not-running';
     try {

@@ -1,4 +1,4 @@
-import type { OperationKind } from '../policies/operation.ts';
+import { isLifecycle, type OperationKind } from '../policies/operation.ts';
 
 /**
  * The only place that knows a workflow: its type, id, queue and priority. Plain data, so that the API may import
@@ -13,6 +13,9 @@ export type LifecycleInput = {
   /** Deletions only: how long the deletion can be called off. */
   graceSeconds?: number;
 };
+
+/** What an errand is about: the id of an invitation or a password reset. */
+export type ErrandInput = { tenantId: string; operationId: string; region: string; subjectId: string };
 
 export type RegistryRow = {
   /** The exported function in workflows/, and the workflow type in Temporal. */
@@ -29,6 +32,8 @@ export const registry: Record<OperationKind | 'sweep-tenants', RegistryRow> = {
   'suspend-tenant': { workflowType: 'suspendTenant', title: 'Suspend tenant', priorityKey: 2 },
   'resume-tenant': { workflowType: 'resumeTenant', title: 'Resume tenant', priorityKey: 2 },
   'delete-tenant': { workflowType: 'deleteTenant', title: 'Delete tenant', priorityKey: 3 },
+  'invite-user': { workflowType: 'inviteUser', title: 'Invite user', priorityKey: 2 },
+  'reset-password': { workflowType: 'resetPassword', title: 'Mail a password reset', priorityKey: 2 },
   // The schedule skips a sweep while one runs, so a sweep that hangs would end all sweeping without a timeout.
   'sweep-tenants': {
     workflowType: 'sweepTenants',
@@ -40,6 +45,10 @@ export const registry: Record<OperationKind | 'sweep-tenants', RegistryRow> = {
 
 /** One id for every lifecycle operation of a tenant: Temporal never runs two workflows of one id, which is the lock. */
 export const lifecycleId = (tenantId: string): string => `tenant/${tenantId}/lifecycle`;
+
+type Which = { tenantId: string; operationId: string; kind: OperationKind };
+export const workflowIdOf = ({ tenantId, operationId, kind }: Which): string =>
+  isLifecycle(kind) ? lifecycleId(tenantId) : `tenant/${tenantId}/${kind}/${operationId}`;
 
 /** The tenant a workflow id belongs to, or undefined for work of the platform. */
 export const tenantOfWorkflow = (workflowId: string): string | undefined =>

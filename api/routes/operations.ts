@@ -3,7 +3,7 @@ import { operationById, operationList } from '../../models/system/operation.ts';
 import { isEnded, type OperationState, operationKinds, operationStates } from '../../policies/operation.ts';
 import { Refusal } from '../../policies/refusal.ts';
 import { cancelOperation, retryOperation } from '../../temporal/start.ts';
-import { changedOperation, currentOperation } from '../operations.ts';
+import { changedOperation, currentOperation, whichOperation } from '../operations.ts';
 import { platformRead, platformWrite } from '../platform-route.ts';
 import { presentOperation, presentPage } from '../present.ts';
 import { id, operation, page, pagingBy } from '../shapes.ts';
@@ -57,7 +57,7 @@ export const retryParked = platformWrite({
     // The row may lag behind the workflow; only the workflow knows whether it is parked.
     if (isEnded(row.state as OperationState))
       throw new Refusal('conflict', `The operation is ${row.state}; there is nothing to retry.`);
-    await steered(retryOperation(which(row)));
+    await steered(retryOperation(whichOperation(row)));
     return { status: 202, body: presentOperation(row), audit: audited(row) };
   },
 });
@@ -74,15 +74,11 @@ export const cancel = platformWrite({
   handle: async ({ row }) => {
     if (isEnded(row.state as OperationState))
       throw new Refusal('conflict', `The operation is ${row.state} already.`);
-    await steered(cancelOperation(which(row)));
+    await steered(cancelOperation(whichOperation(row)));
     return { status: 202, body: presentOperation(row), audit: audited(row) };
   },
 });
 
-const which = (row: Record<string, unknown>) => ({
-  operationId: String(row.id),
-  tenantId: String(row.tenant_id),
-});
 const audited = (row: Record<string, unknown>) => ({
   id: String(row.id),
   tenantId: String(row.tenant_id),

@@ -164,7 +164,7 @@ export const callOff = platformWrite({
     );
     if (!running) throw new Refusal('conflict', `The tenant is ${row.state}; no deletion is under way.`);
     if (query.dryRun) return { status: 200, body: { would: { return: running.previous } }, unchanged: true };
-    await steered(callOffDeletion({ tenantId, operationId: running.id }));
+    await steered(callOffDeletion({ tenantId, operationId: running.id, kind: 'delete-tenant' }));
     const link = {
       id: running.id,
       href: `/v1/operations/${running.id}`,

@@ -1,4 +1,6 @@
 import {
+  type ErrandKind,
+  type LifecycleKind,
   type OperationKind,
   type OperationState,
   percentOf,
@@ -8,7 +10,7 @@ import type { Principal } from '../../policies/principal.ts';
 import { Refusal } from '../../policies/refusal.ts';
 import type { Statement } from '../batch.ts';
 import { newId } from '../ids.ts';
-import { inSystem, isDuplicate, type SystemScope } from '../scope.ts';
+import { inSystem, isDuplicate, readInSystem, type SystemScope } from '../scope.ts';
 
 /**
  * The stored side of operations: written when one is asked for, mirrored while it runs long, closed with its last
@@ -16,7 +18,7 @@ import { inSystem, isDuplicate, type SystemScope } from '../scope.ts';
  */
 export type NewOperation = {
   tenantId: string;
-  kind: OperationKind;
+  kind: LifecycleKind;
   principal: Principal;
   input?: Record<string, unknown>;
   requestId?: string | undefined;
@@ -32,7 +34,7 @@ export async function openOperation(
   check: () => void,
 ): Promise<string> {
   const [running] = await system.sql<{ id: string; kind: string; state: string }>(
-    "SELECT id, kind, state FROM operations WHERE tenant_id = $1 AND state IN ('running', 'parked')",
+    "SELECT id, kind, state FROM operations WHERE tenant_id = $1 AND exclusive AND state IN ('running', 'parked')",
     [asked.tenantId],
   );
   if (running) throw inTheWay(running);
@@ -46,6 +48,36 @@ export async function openOperation(
     throw cause;
   }
   return id;
+}
+
+export type NewErrand = {
+  operationId: string;
+  tenantId: string;
+  kind: ErrandKind;
+  principal: Principal;
+  subjectId: string;
+  requestId: string;
+};
+
+/**
+ * Stores an errand from within the tenant's own transaction, which is in another database: this commits by itself and
+ * at once. Call it last. If the tenant's transaction fails all the same, the workflow finds no subject and ends.
+ */
+export async function openErrand({ operationId, subjectId, ...asked }: NewErrand): Promise<void> {
+  await readInSystem(asked.tenantId, [
+    {
+      text: `INSERT INTO operations (id, tenant_id, kind, state, principal, input, request_id, exclusive)
+             VALUES ($1, $2, $3, 'running', $4::jsonb, $5::jsonb, $6, false)`,
+      values: [
+        operationId,
+        asked.tenantId,
+        asked.kind,
+        JSON.stringify(asked.principal),
+        JSON.stringify({ subjectId }),
+        asked.requestId,
+      ],
+    },
+  ]);
 }
 
 function inTheWay({ id, kind, state }: { id: string; kind: string; state: string }): Refusal {
@@ -141,10 +173,12 @@ export type Startable = {
 
 const unstartedAfterSeconds = 5;
 const recheckedAfterSeconds = 300;
+// Errands wait for days, and there may be thousands.
+const errandRecheckedAfterSeconds = 21_600;
 
 /**
  * Operations that should be running and may not be: committed but never started (the process died in between, or
- * Temporal was away), or not looked at for five minutes (somebody terminated the workflow). Starting one that runs
+ * Temporal was away), or not looked at for a while (somebody terminated the workflow). Starting one that runs
  * changes nothing, so this need not be exact.
  */
 export async function unstartedOperations(limit: number): Promise<Startable[]> {
@@ -156,7 +190,8 @@ export async function unstartedOperations(limit: number): Promise<Startable[]> {
          JOIN plans p ON p.name = t.plan AND p.version = t.plan_version
        WHERE o.state IN ('running', 'parked') AND (
          (o.checked_at IS NULL AND o.created_at < now() - make_interval(secs => ${unstartedAfterSeconds}))
-         OR o.checked_at < now() - make_interval(secs => ${recheckedAfterSeconds}))
+         OR o.checked_at < now() - make_interval(
+           secs => CASE WHEN o.exclusive THEN ${recheckedAfterSeconds} ELSE ${errandRecheckedAfterSeconds} END))
        ORDER BY o.id LIMIT $1`,
       [limit],
     ),

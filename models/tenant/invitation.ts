@@ -20,8 +20,8 @@ export async function inviteOwner(tenant: TenantScope, email: string, name: stri
     [userId],
   );
   await tenant.sql(
-    `INSERT INTO invitations (id, user_id, role, state, expires_at)
-     SELECT $1, $2, 'owner', 'pending', now() + make_interval(days => ${validDays})
+    `INSERT INTO invitations (id, user_id, roles, state, expires_at)
+     SELECT $1, $2, '{owner}', 'pending', now() + make_interval(days => ${validDays})
      WHERE NOT EXISTS (SELECT FROM invitations WHERE user_id = $2)`,
     [newId('inv'), userId],
   );

@@ -28,9 +28,9 @@ type IdentityRow = { id: string; userId: string; kind: 'password'; secret: strin
 type InvitationRow = {
   id: string;
   userId: string;
-  role: string;
+  roles: string[];
   tokenHash: string | null;
-  state: 'pending' | 'accepted' | 'revoked';
+  state: 'pending' | 'accepted' | 'expired' | 'revoked';
   expiresAt: Date;
   sentAt: Date | null;
   acceptedAt: Date | null;
@@ -92,7 +92,7 @@ export function tenantTables(db: Sequelize): TenantTables {
     Invitation: db.define<Stored<InvitationRow>>('invitations', {
       id: id(),
       userId: text(),
-      role: text(),
+      roles: { type: ARRAY(TEXT), allowNull: false, defaultValue: [] },
       tokenHash: TEXT,
       state: text(),
       expiresAt: { type: DATE, allowNull: false },

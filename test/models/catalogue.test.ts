@@ -240,7 +240,7 @@ describe('the catalogue of the system database', () => {
     const rows = await system(
       "SELECT tablename, cmd, roles::text, qual, with_check FROM pg_policies WHERE schemaname = 'public'",
     );
-    assert.equal(rows.length, 5);
+    assert.equal(rows.length, 6);
     for (const row of rows) {
       const column = row.tablename === 'tenants' ? 'id' : 'tenant_id';
       assert.deepEqual([row.cmd, row.roles, row.with_check], ['ALL', '{public}', null]);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { renamable, tenantStates, transitionFault, transitions } from '../../policies/lifecycle.ts';
-import { isEnded, operationKinds, operationStates } from '../../policies/operation.ts';
+import { isEnded, lifecycleKinds, operationStates } from '../../policies/operation.ts';
 import { permissions } from '../../policies/permissions.ts';
 
 /** Which operation may begin in which state; approved apart from the table it checks. */
@@ -13,7 +13,7 @@ const approved: Record<string, string[]> = {
 
 describe('a tenant’s life', () => {
   it('R1.4 lets each operation begin in the states that were approved, and in no other', () => {
-    for (const kind of operationKinds)
+    for (const kind of lifecycleKinds)
       assert.deepEqual(
         tenantStates.filter((state) => transitionFault(kind, state) === undefined),
         approved[kind],

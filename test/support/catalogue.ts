@@ -12,10 +12,16 @@ const fillings: Record<string, string> = {
   users:
     "INSERT INTO users (id, email, email_key, name, state) VALUES ('usr_x', 'a@b', 'a@b', 'Ada', 'active')",
   identities: "INSERT INTO identities (id, user_id, kind, secret) VALUES ('idn_x', 'usr_x', 'password', 's')",
-  roles: "INSERT INTO roles VALUES ('owner', 'Owner', true)",
+  roles: "INSERT INTO roles (name, title, built_in) VALUES ('owner', 'Owner', true)",
   role_assignments: "INSERT INTO role_assignments VALUES ('usr_x', 'owner')",
   invitations:
-    "INSERT INTO invitations (id, user_id, role, state, expires_at) VALUES ('inv_x', 'usr_x', 'owner', 'pending', now())",
+    "INSERT INTO invitations (id, user_id, roles, state, expires_at) VALUES ('inv_x', 'usr_x', '{owner}', 'pending', now())",
+  second_factors: "INSERT INTO second_factors (user_id, sealed) VALUES ('usr_x', '\\x00')",
+  recovery_codes: "INSERT INTO recovery_codes (user_id, code_hash) VALUES ('usr_x', 'h')",
+  password_resets: "INSERT INTO password_resets (id, user_id, expires_at) VALUES ('rst_x', 'usr_x', now())",
+  sign_in_failures: "INSERT INTO sign_in_failures (key, count) VALUES ('k', 1)",
+  sign_in_places: "INSERT INTO sign_in_places (user_id, place) VALUES ('usr_x', 'p')",
+  duty_separations: "INSERT INTO duty_separations (id, name, roles) VALUES ('dut_x', 'Two', '{a,b}')",
   sessions:
     "INSERT INTO sessions (id, user_id, token_hash, expires_at) VALUES ('ses_x', 'usr_x', 'h', now())",
   api_keys: "INSERT INTO api_keys (id, name, token_hash) VALUES ('key_x', 'Key', 'h')",

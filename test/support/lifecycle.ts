@@ -16,7 +16,7 @@ import {
   tenantById,
 } from '../../models/system/tenant.ts';
 import { type Remains, remainsOf } from '../../models/tenant-schema.ts';
-import type { OperationKind, OperationState, StepRecord } from '../../policies/operation.ts';
+import type { LifecycleKind, OperationState, StepRecord } from '../../policies/operation.ts';
 import { currentPlan } from '../../policies/plans.ts';
 import type { Principal } from '../../policies/principal.ts';
 
@@ -57,7 +57,7 @@ export async function askForTenant(principal: Principal): Promise<Startable> {
 
 /** An operation on a tenant that has been made before, in the state it starts from. */
 export async function askFor(
-  kind: Exclude<OperationKind, 'provision-tenant'>,
+  kind: Exclude<LifecycleKind, 'provision-tenant'>,
   principal: Principal,
   input: { previous: 'active' | 'suspended'; graceSeconds?: number },
 ): Promise<Startable> {
