@@ -148,7 +148,7 @@ describe('the house style', () => {
       'api/health.ts',
       'api/operations.ts',
       'api/platform-route.ts',
-      'api/principal.ts',
+      'api/recording.ts',
       'api/routes/tenants.ts',
       'models/system/operation.ts',
       'models/system/tenant.ts',
