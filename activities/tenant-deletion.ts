@@ -1,6 +1,7 @@
 import { auditInSystem } from '../models/audit.ts';
 import { inSystem } from '../models/scope.ts';
 import { forgetPlace, holdAddress, releasePlace } from '../models/system/tenant.ts';
+import { unlistTenant } from '../models/system/workspace.ts';
 import { activity, type Close, type Step } from './activity.ts';
 import { end } from './ending.ts';
 import type { Certificate } from './tenant-schema.ts';
@@ -57,6 +58,7 @@ export const buryTenant = activity(['delete', 'Tenant'], async (burying: Burying
     also: async (system, tenant) => {
       await holdAddress(system, tenant.slug);
       await releasePlace(system, tenant);
+      await unlistTenant(system, tenantId);
     },
   });
   forgetPlace(tenantId);

@@ -4,6 +4,7 @@ import { inTenant } from '../models/scope.ts';
 import type { Closed } from '../models/system/operation.ts';
 import type { TenantRow } from '../models/system/tables.ts';
 import { freeAddresses, releasePlace } from '../models/system/tenant.ts';
+import { unlistTenant } from '../models/system/workspace.ts';
 import { forgetTenantKeys } from '../models/tenant-key.ts';
 import type { TenantState } from '../policies/lifecycle.ts';
 import { activity, type Close, placeFor } from './activity.ts';
@@ -49,6 +50,7 @@ export const failTenant = activity(['create', 'Tenant'], async (failing: Failing
     also: async (system, tenant) => {
       await freeAddresses(system, tenantId);
       await releasePlace(system, tenant);
+      await unlistTenant(system, tenantId);
       await system.Subscription.destroy({ where: { tenantId } });
     },
   });

@@ -152,6 +152,7 @@ describe('the house style', () => {
       'api/routes/tenants.ts',
       'models/system/operation.ts',
       'models/system/tenant.ts',
+      'models/system/workspace.ts',
       'temporal/production.ts',
     ]);
   });
