@@ -11,11 +11,17 @@ import { Refusal } from '../policies/refusal.ts';
 import { refusals, requests } from '../telemetry.ts';
 import { invalid, missing, type Token, tokenOf } from './credential.ts';
 import type { Incoming, Permitted, Shape } from './route.ts';
-import { agreedTenant, namesTenant, servedPlace } from './tenant-context.ts';
+import { isMismatch, namesTenant, type Reading, readTenant, servedPlace } from './tenant-context.ts';
+import { recordAnonymousMismatch, refuseDisagreement } from './tenant-mismatch.ts';
 import { refuseGuesser, throttleAddress, throttleTenant } from './throttle.ts';
 
 /** Who asks, from where the token says they belong; nothing about them is believed before their own schema confirmed it. */
-export type Asker = { token: Token; place: Place };
+export type Asker = {
+  token: Token;
+  place: Place;
+  /** What else names a tenant; whether it agrees is told only to somebody whose credential is good. */
+  reading?: Reading;
+};
 
 /** Tokens that were good lately. It spares them the question about guessing and nothing else: each is looked up anew. */
 const trusted = new LRUCache<string, true>({ max: 10_000, ttl: 600_000 });
@@ -27,8 +33,8 @@ export async function askerOf({ request, response, source }: Incoming): Promise<
     if (!trusted.has(token.hash)) await refuseGuesser(response, source);
     const place = await servedPlace(token.tenantId);
     if (!place) throw invalid();
-    if (namesTenant(request)) await agreedTenant(request, token.tenantId);
-    return { token, place };
+    if (!namesTenant(request)) return { token, place };
+    return { token, place, reading: await readTenant(request, token.tenantId) };
   } catch (thrown) {
     // Guessing costs the address that guesses.
     if (thrown instanceof Refusal && thrown.code === 'unauthenticated')
@@ -41,14 +47,35 @@ export function credentialStatement({ token }: Asker): Statement {
   return credentialByToken(token.tenantId, token.kind, token.hash);
 }
 
-export type Known = { principal: Principal; roles: string[]; credential: Credential };
+export type Known = {
+  principal: Extract<Principal, { tenantId: string }>;
+  roles: string[];
+  credential: Credential;
+};
 
-/** Turns the credential's row into a principal, or refuses: unknown or withdrawn, suspended, over the plan's rate. */
+/** Turns the credential's row into a principal that may go on, or refuses: it names two tenants, or is suspended. */
 export async function knownAsker(asker: Asker, row: Row | undefined, incoming: Incoming): Promise<Known> {
+  const known = await verifiedAsker(asker, row, incoming);
+  const { reading, place } = asker;
+  if (reading && !reading.agreed) await refuseDisagreement(reading, known.principal, place, incoming);
+  const { tenantState } = known.credential;
+  if (tenantState !== 'active') {
+    throw new Refusal(
+      'tenant-suspended',
+      `This organisation is ${tenantState}; its administrators were told why.`,
+    );
+  }
+  return known;
+}
+
+/** Who it is, if the credential is good and the plan's rate not used up; nothing is said about what they may do. */
+export async function verifiedAsker(asker: Asker, row: Row | undefined, incoming: Incoming): Promise<Known> {
   const { response, source } = incoming;
   const credential = asCredential(row);
   if (!credential) {
     await throttleAddress(response, source, 'guess');
+    const { reading } = asker;
+    if (reading && isMismatch(reading)) incoming.denied = () => recordAnonymousMismatch(reading, incoming);
     throw invalid();
   }
   const { tenantId, kind, hash } = asker.token;
@@ -56,14 +83,8 @@ export async function knownAsker(asker: Asker, row: Row | undefined, incoming: I
   requests.inc({ tenant: tenantId, credential: kind });
   incoming.tenantId = tenantId;
   await throttleTenant(response, { tenantId, ...credential });
-  if (credential.tenantState !== 'active') {
-    throw new Refusal(
-      'tenant-suspended',
-      `This organisation is ${credential.tenantState}; its administrators were told why.`,
-    );
-  }
-  const principal: Principal = {
-    kind: kind === 'key' ? 'api-key' : 'user',
+  const principal = {
+    kind: kind === 'key' ? ('api-key' as const) : ('user' as const),
     id: credential.principalId,
     tenantId,
   };
@@ -135,7 +156,7 @@ async function recordRefusal(
   { requestId, source }: Incoming,
 ): Promise<void> {
   const { principal } = known;
-  const tenantId = principal.kind === 'system' ? systemTenantId : principal.tenantId;
+  const { tenantId } = principal;
   refusals.inc({ code: 'forbidden', tenant: tenantId });
   const event: AuditEvent = {
     actor: principal,
