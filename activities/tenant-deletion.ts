@@ -11,7 +11,7 @@ export type Announcing = Step & { due: string };
 
 export const announceDeletion = activity(
   ['delete', 'Tenant'],
-  async ({ tenantId, operationId, due }: Announcing, by) => {
+  async ({ tenantId, operationId, due }: Announcing, by, requestId) => {
     await inSystem('platform', async (system) => {
       const tenant = await system.Tenant.findByPk(tenantId, { rejectOnEmpty: true });
       if (tenant.state === 'deleting') return;
@@ -33,6 +33,7 @@ export const announceDeletion = activity(
           action: 'announce deletion',
           subject: { type: 'Tenant', id: tenantId },
           outcome: 'done',
+          requestId,
           operationId,
           before,
           after: { state: 'deleting' },

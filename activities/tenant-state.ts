@@ -11,7 +11,7 @@ import { activity, type Close, placeFor } from './activity.ts';
 import { end } from './ending.ts';
 
 /** The steps that say what a tenant is from now on, and end the operation with it. */
-export const activateTenant = activity(['create', 'Tenant'], async (close: Close, by) => {
+export const activateTenant = activity(['create', 'Tenant'], async (close: Close, by, requestId) => {
   const place = await placeFor(close.tenantId);
   await inTenant(place, async ({ sql }) => {
     const changed = await sql("UPDATE tenant SET state = 'active' WHERE state = 'provisioning' RETURNING id");
@@ -21,6 +21,7 @@ export const activateTenant = activity(['create', 'Tenant'], async (close: Close
       action: 'tenant active',
       subject: { type: 'Tenant', id: close.tenantId },
       outcome: 'done',
+      requestId,
       operationId: close.operationId,
     });
   });

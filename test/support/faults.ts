@@ -10,10 +10,10 @@ export type Around = (activity: string, effect: () => Promise<unknown>) => Promi
 /** The real activities; around those of a tenant that has a fault, the fault. */
 export function faultyParts(faultOf: (tenantId: string) => Around | undefined): WorkerParts {
   const activities = Object.entries(production.activities).map(([name, run]) => {
-    const faulty = (input: never, by: Principal) => {
+    const faulty = (input: never, by: Principal, requestId?: string) => {
       const step = input as { tenantId?: string } | undefined; // plain ids: see activities/activity.ts
       const fault = step?.tenantId === undefined ? undefined : faultOf(step.tenantId);
-      const effect = () => run(input, by);
+      const effect = () => run(input, by, requestId);
       return fault ? fault(name, effect) : effect();
     };
     return [name, faulty] as const;
