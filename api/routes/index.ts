@@ -1,6 +1,8 @@
 import type { Route } from '../route.ts';
 import { changeAgent, listAgents, makeAgent, readAgent, removeAgent } from './agents.ts';
 import { listPlatformAudit } from './audit-events.ts';
+import { readContext } from './context.ts';
+import { discover } from './discovery.ts';
 import { accept } from './invitations.ts';
 import { readMailbox } from './mailbox.ts';
 import { me, ownTenant } from './me.ts';
@@ -24,6 +26,8 @@ export const routes: Route[] = [
   signIn,
   signOut,
   accept,
+  readContext,
+  discover,
   readOperation,
   listOperations,
   retryParked,

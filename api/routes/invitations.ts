@@ -11,6 +11,7 @@ import { publicRoute } from '../public-route.ts';
 import type { Answer, Incoming } from '../route.ts';
 import { id, line } from '../shapes.ts';
 import { agreedTenant, servedPlace } from '../tenant-context.ts';
+import { listingWorkspace } from '../workspace-listing.ts';
 
 const passwordLengthMin = 10;
 const route = 'post /invitations/:token/acceptance';
@@ -53,7 +54,7 @@ export const accept = publicRoute({
       });
       const answer: Answer = { status: 201, body: { userId, tenantId } };
       if (key) await remember(tenant.sql, key, answer);
-      return answer;
+      return { ...answer, afterCommit: listingWorkspace(place, userId, incoming) };
     }).catch((cause: unknown) => {
       throw isGone(cause) ? notValid() : cause;
     });

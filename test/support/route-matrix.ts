@@ -27,6 +27,8 @@ export const acceptable: Record<string, (() => unknown) | null> = {
   'post /sessions': () => ({ email: 'nobody@example.com', password }),
   'delete /sessions/current': null,
   'post /invitations/:token/acceptance': () => ({ name: 'Nobody', password }),
+  'get /context': null,
+  'post /discovery': () => ({ email: 'nobody@example.com' }),
   'get /operations/:operationId': null,
   'get /operations': null,
   'post /operations/:operationId/retry': null,
@@ -44,7 +46,12 @@ export const acceptable: Record<string, (() => unknown) | null> = {
 };
 
 /** Routes for people who are nobody yet. One more is a decision, so it has to be written down here. */
-export const publicRoutes = ['post /invitations/:token/acceptance', 'post /sessions'];
+export const publicRoutes = [
+  'get /context',
+  'post /discovery',
+  'post /invitations/:token/acceptance',
+  'post /sessions',
+];
 
 type Values = { own: string; foreign: string; absent: string };
 
