@@ -8,8 +8,6 @@ import {
   type Route,
   type Shape,
 } from './route.ts';
-import { TenantMismatch } from './tenant-context.ts';
-import { recordAnonymousMismatch } from './tenant-mismatch.ts';
 import { type Purpose, throttleAddress } from './throttle.ts';
 
 /** Routes for people who are nobody yet: sign-in and invitations. Counted by address, since there is no one else to count. */
@@ -27,13 +25,7 @@ export function publicRoute<P extends Shape = Nothing, Q extends Shape = Nothing
     scope: 'public',
     serve: async (incoming) => {
       await throttleAddress(incoming.response, incoming.source, spec.counted ?? 'sign-in');
-      try {
-        return await spec.handle({ ...parseCall(spec, incoming), incoming });
-      } catch (thrown) {
-        if (thrown instanceof TenantMismatch)
-          incoming.denied = () => recordAnonymousMismatch(thrown.reading, incoming);
-        throw thrown;
-      }
+      return spec.handle({ ...parseCall(spec, incoming), incoming });
     },
   };
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Row } from '../../models/batch.ts';
+import type { Row, Statement } from '../../models/batch.ts';
 import { readInSystem, readInTenant } from '../../models/scope.ts';
 import { placeOf, systemTenantId, tenantById } from '../../models/system/tenant.ts';
 import { tenantHost } from '../../models/tenant-address.ts';
@@ -53,19 +53,21 @@ export const readContext = publicRoute({
   answers: { 200: context },
   handle: async ({ incoming }) => {
     const own = await ownTenant(incoming);
-    const reading = own?.reading ?? (await readTenant(incoming.request, own?.tenantId));
-    const tenant = await tenantOf(reading, own?.tenantId);
+    const reading = incoming.reading ?? (await readTenant(incoming.request, own));
+    const tenant = await tenantOf(reading, own);
     return { status: 200, body: shown(reading, tenant) };
   },
 });
 
 /** Whose credential it is; one that is not valid is answered as it is everywhere. */
-async function ownTenant(incoming: Incoming): Promise<{ tenantId: string; reading?: Reading } | undefined> {
+async function ownTenant(incoming: Incoming): Promise<string | undefined> {
   if (!tokenOf(incoming.request)) return undefined;
   const asker = await askerOf(incoming);
-  const [rows] = await readInTenant(asker.place, [credentialStatement(asker)]).catch(goneIsInvalid);
-  await verifiedAsker(asker, rows?.[0], incoming);
-  return { tenantId: asker.token.tenantId, ...(asker.reading && { reading: asker.reading }) };
+  const ask = async (statement: Statement) =>
+    (await readInTenant(asker.place, [statement]).catch(goneIsInvalid))[0] ?? [];
+  const [row] = await ask(credentialStatement(asker));
+  await verifiedAsker(asker, row, incoming, ask);
+  return asker.token.tenantId;
 }
 
 type Shown = z.output<typeof context>['tenant'];
