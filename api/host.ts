@@ -36,7 +36,7 @@ export function authorityOf(request: Request): string | undefined {
 
 function fromTrustedProxy(request: Request): boolean {
   // Express compiles the CIDRs of its setting `trust proxy` (app.ts) into this function.
-  const trusts: (address: string, hop: number) => boolean = request.app.get('trust proxy fn');
+  const trusts: (address: string, hop: number) => boolean = request.app.settings['trust proxy fn'];
   const { remoteAddress } = request.socket;
   return remoteAddress !== undefined && trusts(remoteAddress, 0);
 }
