@@ -82,6 +82,8 @@ export type Declared<P extends Shape, Q extends Shape, B extends Shape> = {
   params?: P;
   query?: Q;
   body?: B;
+  /** Of a public route that tells more to somebody it knows. */
+  credential?: 'optional';
   /** Why an Idempotency-Key is of no use here; without this every POST honours one. */
   notStored?: string;
   /** Status → shape of the body (null: none). The problems every route can answer are added by themselves. */

@@ -1,12 +1,20 @@
 import type { Route } from '../route.ts';
 import { changeAgent, listAgents, makeAgent, readAgent, removeAgent } from './agents.ts';
-import { listPlatformAudit } from './audit-events.ts';
+
+import { listAudit, listPlatformAudit } from './audit-events.ts';
 import { readContext } from './context.ts';
 import { discover } from './discovery.ts';
+import { listSeparations, makeSeparation, removeSeparation } from './duty-separations.ts';
+import { explain } from './explanations.ts';
+
+import { readInvitingOrganisation } from './invitation-organisation.ts';
 import { accept } from './invitations.ts';
 import { readMailbox } from './mailbox.ts';
 import { me, ownTenant } from './me.ts';
 import { cancel, listOperations, readOperation, retryParked } from './operations.ts';
+import { listPermissions, simulate } from './permissions.ts';
+import { giveRole, takeRole } from './role-assignments.ts';
+import { changeRole, listRoles, makeRole, readRole, removeRole } from './roles.ts';
 import { signIn, signOut } from './sessions.ts';
 import { callOff, deleteTenant, reactivateTenant, suspendTenant } from './tenant-lifecycle.ts';
 import { listTenants, onboardTenant, readTenant, renameTenant } from './tenants.ts';
@@ -26,6 +34,7 @@ export const routes: Route[] = [
   signIn,
   signOut,
   accept,
+  readInvitingOrganisation,
   readContext,
   discover,
   readOperation,
@@ -40,6 +49,20 @@ export const routes: Route[] = [
   reactivateTenant,
   deleteTenant,
   callOff,
+  listRoles,
+  readRole,
+  makeRole,
+  changeRole,
+  removeRole,
+  giveRole,
+  takeRole,
+  listPermissions,
+  simulate,
+  explain,
+  listSeparations,
+  makeSeparation,
+  removeSeparation,
+  listAudit,
   listPlatformAudit,
   readMailbox,
 ];
