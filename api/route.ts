@@ -90,12 +90,17 @@ export type Declared<P extends Shape, Q extends Shape, B extends Shape> = {
   answers: Record<number, z.ZodType | null>;
 };
 
-export type Permitted = { permit: readonly [Action, SubjectType] };
+export type Permitted = {
+  permit: readonly [Action, SubjectType];
+  /** What operators need instead, where a tenant's route is theirs as well: no permission is of both scopes. */
+  permitOperators?: readonly [Action, SubjectType];
+};
 
 /** A route as the app, the OpenAPI document and the tests see it: its types are checked and forgotten. */
 export type Route = Declared<Shape, Shape, Shape> & {
   scope: 'platform' | 'tenant' | 'public';
   permit?: readonly [Action, SubjectType];
+  permitOperators?: readonly [Action, SubjectType];
   serve: (incoming: Incoming) => Promise<Answer>;
 };
 

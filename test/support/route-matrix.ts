@@ -160,6 +160,7 @@ export const allRoles: BuiltInRole[] = [...tenantRoles, ...platformRoles];
 export function refusedRoles(route: Route): { role: BuiltInRole; status: 403 | 404 }[] {
   if (!route.permit) return [];
   const [action, subject] = route.permit;
+  const { permitOperators } = route;
   const named = parametersOf(route).length > 0;
   // What a path names here is nobody's own among these roles; a list may be of one's own things.
   const may = (role: BuiltInRole, what: string) =>
@@ -169,7 +170,11 @@ export function refusedRoles(route: Route): { role: BuiltInRole; status: 403 | 4
         row.subject === subject &&
         (row.roles.includes(role) || (!named && row.ownOnly.includes(role))),
     );
+  const mayInstead = (role: BuiltInRole) =>
+    permissions.some(
+      (row) => `${row.action} ${row.subject}` === permitOperators?.join(' ') && row.roles.includes(role),
+    );
   return allRoles
-    .filter((role) => !may(role, action))
+    .filter((role) => !may(role, action) && !mayInstead(role))
     .map((role) => ({ role, status: named && !may(role, 'read') ? 404 : 403 }));
 }
