@@ -16,8 +16,9 @@ describe('the index of workspaces', () => {
 
   it('R3.1 lists only what the tenant itself confirms, whatever the index says', async () => {
     const email = freshAddress();
-    const [here, left, renamed] = await everywhere(email, [email, email, email]);
-    assert.ok(here && left && renamed);
+    const [here, left, renamed, blocked] = await everywhere(email, [email, email, email, email]);
+    assert.ok(here && left && renamed && blocked);
+    await inTenant(await placed(blocked.id), ({ sql }) => sql("UPDATE tenant SET state = 'suspended'"));
     await inTenant(await placed(left.id), ({ sql }) => sql("UPDATE users SET state = 'inactive'"));
     await inTenant(await placed(renamed.id), ({ sql }) =>
       sql("UPDATE users SET email = 'other@people.example', email_key = 'other@people.example'"),
@@ -25,7 +26,7 @@ describe('the index of workspaces', () => {
     await askFor(email);
     const mail = await listTo(email);
     assert.deepEqual(mail.links, [`http://${hostOf(here.slug)}/`]);
-    for (const { slug } of [left, renamed]) assert.ok(!mail.text.includes(slug));
+    for (const { slug } of [left, renamed, blocked]) assert.ok(!mail.text.includes(slug));
   });
 
   it('R3.1 leaves out tenants that are suspended, and lists them again when they are back', async () => {

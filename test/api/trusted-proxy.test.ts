@@ -3,7 +3,7 @@ import { ConfigError, loadConfig } from '../../config.ts';
 import { handed, ownSettings } from '../support/environment.ts';
 import { type Running, startApi } from '../support/installation.ts';
 import { rawRequest } from '../support/raw.ts';
-import { type Member, member } from '../support/tenants.ts';
+import { freshSlug, type Member, member } from '../support/tenants.ts';
 
 describe('a trusted proxy', () => {
   let api: Running;
@@ -56,6 +56,30 @@ describe('a trusted proxy', () => {
 
   it('R3.1 does not hide a second Host header', async () => {
     assert.match(await through(`${acme.tenant.slug}.localhost`, 'a\r\nHost: b'), /^HTTP\/1\.1 400 /);
+  });
+
+  it('R3.1 decides which page a change by cookie may come from', async () => {
+    const body = () => JSON.stringify({ name: freshSlug('agent'), model: 'demo' });
+    const change = (origin: string, forwarded: string) => {
+      const text = body();
+      const lines = [
+        'POST /v1/agents HTTP/1.1',
+        'Host: internal.example',
+        `X-Forwarded-Host: ${forwarded}`,
+        `Origin: https://${origin}`,
+        `Cookie: __Host-freehold=${acme.token}`,
+        'Content-Type: application/json',
+        `Content-Length: ${text.length}`,
+        'Connection: close',
+        '',
+        text,
+      ];
+      return rawRequest(lines, url);
+    };
+    const own = `${acme.tenant.slug}.localhost`;
+    assert.match(await change(own, own), /^HTTP\/1\.1 201 /);
+    assert.match(await change('internal.example', own), /^HTTP\/1\.1 403 /);
+    assert.match(await change('evil.example', own), /^HTTP\/1\.1 403 /);
   });
 
   it('R3.1 can only be a range of addresses, and never everybody', () => {
