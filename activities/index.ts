@@ -1,4 +1,5 @@
 import type { Declaration } from './activity.ts';
+import { mailWorkspaces } from './discovery.ts';
 import { sendInvitation } from './mail.ts';
 import { mirrorOperation } from './operation.ts';
 import { probeTenant } from './probe.ts';
@@ -34,6 +35,7 @@ export const declarations = {
   ensureTenantKey,
   ensureTenantSchema,
   failTenant,
+  mailWorkspaces,
   mirrorOperation,
   openSubscription,
   probeTenant,

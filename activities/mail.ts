@@ -1,9 +1,10 @@
-import { createTransport, type Transporter } from 'nodemailer';
+import { createTransport, type SendMailOptions, type Transporter } from 'nodemailer';
 import { config } from '../models/databases.ts';
 import { inTenant, readInSystem } from '../models/scope.ts';
 import { derivedToken, digest } from '../models/secrets.ts';
 import { tenantById } from '../models/system/tenant.ts';
 import { markInvitationSent, setInvitationToken, unsentInvitation } from '../models/tenant/invitation.ts';
+import { tenantUrl } from '../models/tenant-address.ts';
 import { tenantKey } from '../models/tenant-key.ts';
 import { activity, placeFor, type Step } from './activity.ts';
 
@@ -16,11 +17,28 @@ function mailer(): Transporter {
   return transport;
 }
 
+export type Mail = Required<Pick<SendMailOptions, 'subject' | 'text'>> & {
+  to: { name: string; address: string };
+  /** The same for a mail that is sent again, so that who receives both can tell. */
+  id: string;
+  requestId?: string | undefined;
+};
+
+/** Says by which request it was sent; `requestIdPattern` lets nothing through that could be a header more. */
+export async function deliver({ id, requestId, ...mail }: Mail): Promise<void> {
+  await mailer().sendMail({
+    ...mail,
+    from: config().mail.from,
+    messageId: `<${id}@${config().http.baseDomain}>`,
+    ...(requestId && { headers: { 'X-Request-Id': requestId } }),
+  });
+}
+
 /**
  * Mails the first administrator's invitation. The token is derived from the tenant's key and the invitation, so a
  * mail that has to be sent again carries the same one, and only its hash is ever stored.
  */
-export const sendInvitation = activity(['create', 'Tenant'], async ({ tenantId }: Step) => {
+export const sendInvitation = activity(['create', 'Tenant'], async ({ tenantId }: Step, _by, requestId) => {
   const place = await placeFor(tenantId);
   const key = await tenantKey(place);
   const invitation = await inTenant(place, async (tenant) => {
@@ -33,23 +51,16 @@ export const sendInvitation = activity(['create', 'Tenant'], async ({ tenantId }
   if (!invitation) return;
   const [rows] = await readInSystem(tenantId, [tenantById(tenantId)]);
   const { slug, name } = rows?.[0] ?? {};
-  await mailer().sendMail({
-    from: config().mail.from,
+  const link = tenantUrl(String(slug), `/invitations/${invitation.token}`);
+  await deliver({
+    id: invitation.id,
     to: { name: invitation.name, address: invitation.email },
     subject: `Your invitation to ${name}`,
-    messageId: `<${invitation.id}@${config().http.baseDomain}>`,
-    text: invitationText(String(name), invitation, invitationLink(String(slug), invitation.token)),
+    text: invitationText(String(name), invitation, link),
+    requestId,
   });
   await inTenant(place, (tenant) => markInvitationSent(tenant, invitation.id));
 });
-
-/** On the tenant's own host, so that the person arrives inside the right tenant. */
-function invitationLink(slug: string, token: string): string {
-  const url = new URL(config().publicUrl);
-  url.hostname = `${slug}.${config().http.baseDomain}`;
-  url.pathname = `/invitations/${token}`;
-  return url.toString();
-}
 
 function invitationText(organisation: string, to: { name: string; expiresAt: Date }, link: string): string {
   return `Hello ${to.name},

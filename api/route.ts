@@ -7,6 +7,7 @@ import type { Log } from '../telemetry.ts';
 import { parseBody, pointerTo, textFault } from './body.ts';
 import { faultsOf } from './faults.ts';
 import type { Known } from './principal.ts';
+import type { Reading } from './tenant-context.ts';
 
 /**
  * An endpoint is a declaration: method, path, permission, shapes in and out, what is loaded before CASL is asked,
@@ -28,6 +29,8 @@ export type Incoming = {
   tenantId?: string;
   /** With the request's and the tenant's id on every line; made when first asked for, for most requests need none. */
   readonly log: Log;
+  /** What names a tenant beside the credential; whether it agrees is told only to somebody whose credential is good. */
+  reading?: Reading;
   /** Set once the credential is known. */
   known?: Known;
   /** Set by a refused permission: what was asked, and what decided. */
@@ -79,18 +82,25 @@ export type Declared<P extends Shape, Q extends Shape, B extends Shape> = {
   params?: P;
   query?: Q;
   body?: B;
+  /** Of a public route that tells more to somebody it knows. */
+  credential?: 'optional';
   /** Why an Idempotency-Key is of no use here; without this every POST honours one. */
   notStored?: string;
   /** Status → shape of the body (null: none). The problems every route can answer are added by themselves. */
   answers: Record<number, z.ZodType | null>;
 };
 
-export type Permitted = { permit: readonly [Action, SubjectType] };
+export type Permitted = {
+  permit: readonly [Action, SubjectType];
+  /** What operators need instead, where a tenant's route is theirs as well: no permission is of both scopes. */
+  permitOperators?: readonly [Action, SubjectType];
+};
 
 /** A route as the app, the OpenAPI document and the tests see it: its types are checked and forgotten. */
 export type Route = Declared<Shape, Shape, Shape> & {
   scope: 'platform' | 'tenant' | 'public';
   permit?: readonly [Action, SubjectType];
+  permitOperators?: readonly [Action, SubjectType];
   serve: (incoming: Incoming) => Promise<Answer>;
 };
 

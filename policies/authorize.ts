@@ -58,6 +58,7 @@ const systemRights: Record<SystemActor, [Action, SubjectType][]> = {
     ['read', 'Operation'],
   ],
   'system:sweep': [['sweep', 'Platform']],
+  'system:discovery': [['send', 'Discovery']],
   'system:bootstrap': [],
 };
 

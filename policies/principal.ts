@@ -10,6 +10,7 @@ export const systemActors = [
   'system:undo',
   'system:delete-tenant',
   'system:sweep',
+  'system:discovery',
   'system:bootstrap',
 ] as const;
 export type SystemActor = (typeof systemActors)[number];

@@ -150,8 +150,10 @@ describe('the house style', () => {
       'api/platform-route.ts',
       'api/recording.ts',
       'api/routes/tenants.ts',
+      'api/tenant-mismatch.ts',
       'models/system/operation.ts',
       'models/system/tenant.ts',
+      'models/system/workspace.ts',
       'temporal/production.ts',
     ]);
   });

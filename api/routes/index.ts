@@ -1,8 +1,13 @@
 import type { Route } from '../route.ts';
 import { changeAgent, listAgents, makeAgent, readAgent, removeAgent } from './agents.ts';
+
 import { listAudit, listPlatformAudit } from './audit-events.ts';
+import { readContext } from './context.ts';
+import { discover } from './discovery.ts';
 import { listSeparations, makeSeparation, removeSeparation } from './duty-separations.ts';
 import { explain } from './explanations.ts';
+
+import { readInvitingOrganisation } from './invitation-organisation.ts';
 import { accept } from './invitations.ts';
 import { readMailbox } from './mailbox.ts';
 import { me, ownTenant } from './me.ts';
@@ -29,6 +34,9 @@ export const routes: Route[] = [
   signIn,
   signOut,
   accept,
+  readInvitingOrganisation,
+  readContext,
+  discover,
   readOperation,
   listOperations,
   retryParked,

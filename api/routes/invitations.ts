@@ -11,6 +11,7 @@ import { publicRoute } from '../public-route.ts';
 import type { Answer, Incoming } from '../route.ts';
 import { id, line } from '../shapes.ts';
 import { agreedTenant, servedPlace } from '../tenant-context.ts';
+import { listingWorkspace } from '../workspace-listing.ts';
 
 const passwordLengthMin = 10;
 const route = 'post /invitations/:token/acceptance';
@@ -53,18 +54,18 @@ export const accept = publicRoute({
       });
       const answer: Answer = { status: 201, body: { userId, tenantId } };
       if (key) await remember(tenant.sql, key, answer);
-      return answer;
+      return { ...answer, afterCommit: listingWorkspace(place, userId, incoming) };
     }).catch((cause: unknown) => {
       throw isGone(cause) ? notValid() : cause;
     });
   },
 });
 
-const notValid = () =>
+export const notValid = () =>
   new Refusal('not-found', 'This invitation is not valid: it may be used, expired or withdrawn.');
 
 /** Every token that opens nothing is answered alike, whatever is wrong with it. */
-async function invited(text: string, incoming: Incoming) {
+export async function invited(text: string, incoming: Incoming) {
   const token = readToken(text);
   const place = token?.kind === 'inv' ? await servedPlace(token.tenantId) : undefined;
   if (!token || !place) throw notValid();

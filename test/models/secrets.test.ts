@@ -7,6 +7,7 @@ import {
   digest,
   fingerprint,
   freshKey,
+  keyedHash,
   newToken,
   open,
   readToken,
@@ -159,5 +160,27 @@ describe('a token', () => {
     assert.notEqual(derived('inv_1'), derived('inv_2'));
     assert.notEqual(derived('inv_1'), derived('inv_1', freshKey()));
     assert.equal(readToken(derived('inv_1'))?.tenantId, tenantId);
+  });
+});
+
+describe('a keyed hash', () => {
+  it('R2.5 is HMAC-SHA-256, as RFC 4231 has it', () => {
+    const cases = [
+      ['0b'.repeat(20), 'Hi There', 'b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7'],
+      [
+        Buffer.from('Jefe').toString('hex'),
+        'what do ya want for nothing?',
+        '5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843',
+      ],
+    ];
+    for (const [hex = '', text = '', expected] of cases)
+      assert.equal(keyedHash(Buffer.from(hex, 'hex'), text), expected);
+  });
+
+  it('R2.5 differs with every key and every text, and tells neither', () => {
+    const texts = ['ada@acme.example', 'ada@acme.exampl', ''];
+    const hashes = [key, derive(key, 'other')].flatMap((each) => texts.map((text) => keyedHash(each, text)));
+    assert.equal(new Set(hashes).size, 6);
+    assert.ok(hashes.every((each) => /^[0-9a-f]{64}$/.test(each)));
   });
 });

@@ -23,10 +23,14 @@ export async function replayStored(workflow: string): Promise<number> {
   return files.length;
 }
 
+export function replayRun(workflow: string, tenantId: string, outcome: string): Promise<void> {
+  return replayWorkflow(workflow, lifecycleId(tenantId), outcome);
+}
+
 /** Replays a run of today as well, and stores it when asked to. */
-export async function replayRun(workflow: string, tenantId: string, outcome: string): Promise<void> {
-  const history = await temporal().client.workflow.getHandle(lifecycleId(tenantId)).fetchHistory();
-  await replay(history, lifecycleId(tenantId));
+export async function replayWorkflow(workflow: string, workflowId: string, outcome: string): Promise<void> {
+  const history = await temporal().client.workflow.getHandle(workflowId).fetchHistory();
+  await replay(history, workflowId);
   const name = process.env.FREEHOLD_RECORD;
   if (name === undefined) return;
   await mkdir(folderOf(workflow), { recursive: true });

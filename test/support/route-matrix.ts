@@ -69,6 +69,9 @@ export const acceptable: Record<string, (() => unknown) | null> = {
   'post /sessions': () => ({ email: 'nobody@example.com', password }),
   'delete /sessions/current': null,
   'post /invitations/:token/acceptance': () => ({ name: 'Nobody', password }),
+  'get /invitations/:token/organisation': null,
+  'get /context': null,
+  'post /discovery': () => ({ email: 'nobody@example.com' }),
   'get /operations/:operationId': null,
   'get /operations': null,
   'post /operations/:operationId/retry': null,
@@ -86,7 +89,13 @@ export const acceptable: Record<string, (() => unknown) | null> = {
 };
 
 /** Routes for people who are nobody yet. One more is a decision, so it has to be written down here. */
-export const publicRoutes = ['post /invitations/:token/acceptance', 'post /sessions'];
+export const publicRoutes = [
+  'get /context',
+  'get /invitations/:token/organisation',
+  'post /discovery',
+  'post /invitations/:token/acceptance',
+  'post /sessions',
+];
 
 type Values = { own: string; foreign: string; absent: string };
 
@@ -151,6 +160,7 @@ export const allRoles: BuiltInRole[] = [...tenantRoles, ...platformRoles];
 export function refusedRoles(route: Route): { role: BuiltInRole; status: 403 | 404 }[] {
   if (!route.permit) return [];
   const [action, subject] = route.permit;
+  const { permitOperators } = route;
   const named = parametersOf(route).length > 0;
   // What a path names here is nobody's own among these roles; a list may be of one's own things.
   const may = (role: BuiltInRole, what: string) =>
@@ -160,7 +170,11 @@ export function refusedRoles(route: Route): { role: BuiltInRole; status: 403 | 4
         row.subject === subject &&
         (row.roles.includes(role) || (!named && row.ownOnly.includes(role))),
     );
+  const mayInstead = (role: BuiltInRole) =>
+    permissions.some(
+      (row) => `${row.action} ${row.subject}` === permitOperators?.join(' ') && row.roles.includes(role),
+    );
   return allRoles
-    .filter((role) => !may(role, action))
+    .filter((role) => !may(role, action) && !mayInstead(role))
     .map((role) => ({ role, status: named && !may(role, 'read') ? 404 : 403 }));
 }
