@@ -8,7 +8,7 @@ import { openTemporal } from '../temporal/client.ts';
 import { lifecycleId } from '../workflows/registry.ts';
 import { operator } from './support/client.ts';
 import { handed } from './support/environment.ts';
-import { useSharedModels } from './support/people.ts';
+import { keysOf, useSharedModels } from './support/people.ts';
 import { parametersOf, pathOf, type World } from './support/route-matrix.ts';
 import { follow, type Member, member, type Shown } from './support/tenants.ts';
 
@@ -47,7 +47,8 @@ describe('what is acme’s', () => {
       }),
       globex.call<{ id: string }>('POST', '/v1/agents', { name: 'ordinary', model: 'demo' }),
     ]);
-    world = { acme, globex, agents: { acme: agents[0].body.id, globex: agents[1].body.id } };
+    const made = { acme: agents[0].body.id, globex: agents[1].body.id };
+    world = { acme, globex, agents: made, keys: await keysOf(acme, globex) };
     canaries.push(acme.email, acme.tenant.slug);
   });
 

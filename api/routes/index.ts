@@ -1,5 +1,6 @@
 import type { Route } from '../route.ts';
 import { changeAgent, listAgents, makeAgent, readAgent, removeAgent } from './agents.ts';
+import { exchangeKey, listKeys, makeKey, readKey, revokeApiKey, updateKey } from './api-keys.ts';
 import { listPlatformAudit } from './audit-events.ts';
 import { accept } from './invitations.ts';
 import { readMailbox } from './mailbox.ts';
@@ -38,4 +39,10 @@ export const routes: Route[] = [
   callOff,
   listPlatformAudit,
   readMailbox,
+  listKeys,
+  readKey,
+  makeKey,
+  updateKey,
+  exchangeKey,
+  revokeApiKey,
 ];

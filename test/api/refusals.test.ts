@@ -6,7 +6,14 @@ import { newToken } from '../../models/secrets.ts';
 import { systemTenantId } from '../../models/system/tenant.ts';
 import type { BuiltInRole } from '../../policies/permissions.ts';
 import { type Caller, callerOf, operator, type Reply, send } from '../support/client.ts';
-import { holderOf, type KeyHolder, placed, signedInPerson, useSharedModels } from '../support/people.ts';
+import {
+  holderOf,
+  type KeyHolder,
+  keysOf,
+  placed,
+  signedInPerson,
+  useSharedModels,
+} from '../support/people.ts';
 import {
   acceptable,
   allRoles,
@@ -47,7 +54,8 @@ describe('every route', () => {
     const [mine, theirs] = await Promise.all(
       [acme, globex].map((each) => each.call<{ id: string }>('POST', '/v1/agents', agent)),
     );
-    world = { acme, globex, agents: { acme: mine?.body.id ?? '', globex: theirs?.body.id ?? '' } };
+    const agents = { acme: mine?.body.id ?? '', globex: theirs?.body.id ?? '' };
+    world = { acme, globex, agents, keys: await keysOf(acme, globex) };
     for (const role of allRoles) holders.set(role, await holderOf(role, acme.tenant.id));
   });
 

@@ -13,6 +13,7 @@ export type World = {
   acme: Member;
   globex: Member;
   agents: { acme: string; globex: string };
+  keys: { acme: string; globex: string };
 };
 
 /** Acceptable bodies, by route; `null` for a route that takes none. */
@@ -41,6 +42,12 @@ export const acceptable: Record<string, (() => unknown) | null> = {
   'delete /tenants/:tenantId/deletion': null,
   'get /platform/audit-events': null,
   'get /mailbox': null,
+  'get /api-keys': null,
+  'get /api-keys/:keyId': null,
+  'post /api-keys': () => ({ name: 'Nightly', kind: 'service', roles: ['viewer'] }),
+  'patch /api-keys/:keyId': () => ({ name: 'Weekly' }),
+  'post /api-keys/:keyId/rotation': () => ({ overlapSeconds: 0 }),
+  'delete /api-keys/:keyId': null,
 };
 
 /** Routes for people who are nobody yet. One more is a decision, so it has to be written down here. */
@@ -51,6 +58,7 @@ type Values = { own: string; foreign: string; absent: string };
 /** For each path parameter: one of acme's, one of globex's, and one that nobody has. */
 const parameters: Record<string, (world: World) => Values> = {
   agentId: ({ agents }) => ({ own: agents.acme, foreign: agents.globex, absent: newId('agt') }),
+  keyId: ({ keys }) => ({ own: keys.acme, foreign: keys.globex, absent: newId('key') }),
   tenantId: ({ acme, globex }) => ({
     own: acme.tenant.id,
     foreign: globex.tenant.id,
@@ -104,7 +112,12 @@ export function refusedRoles(route: Route): { role: BuiltInRole; status: 403 | 4
   const may = (role: BuiltInRole, what: string) =>
     permissions.some((row) => row.action === what && row.subject === subject && row.roles.includes(role));
   const named = parametersOf(route).length > 0;
+  // A list shows those who may read only their own just that; what the path and body of these tests name is not theirs.
+  const showsOwn = (role: BuiltInRole) =>
+    route.method === 'get' &&
+    !named &&
+    permissions.some((row) => row.action === action && row.subject === subject && row.ownOnly.includes(role));
   return allRoles
-    .filter((role) => !may(role, action))
+    .filter((role) => !may(role, action) && !showsOwn(role))
     .map((role) => ({ role, status: named && !may(role, 'read') ? 404 : 403 }));
 }
