@@ -1,11 +1,16 @@
 import type { Route } from '../route.ts';
 import { changeAgent, listAgents, makeAgent, readAgent, removeAgent } from './agents.ts';
 import { exchangeKey, listKeys, makeKey, readKey, revokeApiKey, updateKey } from './api-keys.ts';
-import { listPlatformAudit } from './audit-events.ts';
+import { listAudit, listPlatformAudit } from './audit-events.ts';
+import { listSeparations, makeSeparation, removeSeparation } from './duty-separations.ts';
+import { explain } from './explanations.ts';
 import { accept } from './invitations.ts';
 import { readMailbox } from './mailbox.ts';
 import { me, ownTenant } from './me.ts';
 import { cancel, listOperations, readOperation, retryParked } from './operations.ts';
+import { listPermissions, simulate } from './permissions.ts';
+import { giveRole, takeRole } from './role-assignments.ts';
+import { changeRole, listRoles, makeRole, readRole, removeRole } from './roles.ts';
 import { signIn, signOut } from './sessions.ts';
 import { callOff, deleteTenant, reactivateTenant, suspendTenant } from './tenant-lifecycle.ts';
 import { listTenants, onboardTenant, readTenant, renameTenant } from './tenants.ts';
@@ -37,6 +42,20 @@ export const routes: Route[] = [
   reactivateTenant,
   deleteTenant,
   callOff,
+  listRoles,
+  readRole,
+  makeRole,
+  changeRole,
+  removeRole,
+  giveRole,
+  takeRole,
+  listPermissions,
+  simulate,
+  explain,
+  listSeparations,
+  makeSeparation,
+  removeSeparation,
+  listAudit,
   listPlatformAudit,
   readMailbox,
   listKeys,

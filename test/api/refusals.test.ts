@@ -6,14 +6,7 @@ import { newToken } from '../../models/secrets.ts';
 import { systemTenantId } from '../../models/system/tenant.ts';
 import type { BuiltInRole } from '../../policies/permissions.ts';
 import { type Caller, callerOf, operator, type Reply, send } from '../support/client.ts';
-import {
-  holderOf,
-  type KeyHolder,
-  keysOf,
-  placed,
-  signedInPerson,
-  useSharedModels,
-} from '../support/people.ts';
+import { holderOf, type KeyHolder, placed, signedInPerson, useSharedModels } from '../support/people.ts';
 import {
   acceptable,
   allRoles,
@@ -24,6 +17,7 @@ import {
   publicRoutes,
   refusedRoles,
   type World,
+  worldOf,
 } from '../support/route-matrix.ts';
 import { invitationToken, sharedUrl, twoTenants } from '../support/tenants.ts';
 
@@ -50,12 +44,7 @@ describe('every route', () => {
   before(async () => {
     useSharedModels();
     const [acme, globex] = await twoTenants();
-    const agent = { name: 'alpha', model: 'demo' };
-    const [mine, theirs] = await Promise.all(
-      [acme, globex].map((each) => each.call<{ id: string }>('POST', '/v1/agents', agent)),
-    );
-    const agents = { acme: mine?.body.id ?? '', globex: theirs?.body.id ?? '' };
-    world = { acme, globex, agents, keys: await keysOf(acme, globex) };
+    world = await worldOf(acme, globex);
     for (const role of allRoles) holders.set(role, await holderOf(role, acme.tenant.id));
   });
 

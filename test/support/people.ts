@@ -33,17 +33,6 @@ export async function keyHolder(tenantId: string, ...roles: BuiltInRole[]): Prom
   return { ...callerOf(token), token, id, tenantId };
 }
 
-/** A service key in each of two tenants, made by their administrators; their ids. */
-export async function keysOf(acme: Caller, globex: Caller): Promise<{ acme: string; globex: string }> {
-  const asked = { name: 'Nightly', kind: 'service', roles: ['viewer'] };
-  const make = async (who: Caller) => {
-    const made = await who.call<{ id: string }>('POST', '/v1/api-keys', asked);
-    if (made.status !== 201) throw new Error(`making a key answered ${made.status}: ${made.text}`);
-    return made.body.id;
-  };
-  return { acme: await make(acme), globex: await make(globex) };
-}
-
 /** A key for each role there is: the tenant's own in this tenant, the operators' in the system tenant. */
 export function holderOf(role: BuiltInRole, tenantId: string): Promise<KeyHolder> {
   const known: readonly string[] = tenantRoles;
