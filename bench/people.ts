@@ -23,7 +23,7 @@ export async function person(
   });
 }
 
-/** Has the tenant's own administrators make this role through the API. */
+/** Through the API, and refused by an error when it refuses. */
 export async function call(
   url: string,
   token: string,
