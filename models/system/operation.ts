@@ -60,12 +60,14 @@ export type NewErrand = {
 };
 
 /**
- * Stores an errand from within the tenant's own transaction, which is in another database: this commits by itself and
- * at once. Call it last. If the tenant's transaction fails all the same, the workflow finds no subject and ends.
+ * Stores errands from within the tenant's own transaction, which is in another database: all of them or none, in one
+ * round trip that commits by itself and at once. Call it last. If the tenant's transaction fails all the same, the
+ * workflow finds no subject and ends.
  */
-export async function openErrand({ operationId, subjectId, ...asked }: NewErrand): Promise<void> {
-  await readInSystem(asked.tenantId, [
-    {
+export async function openErrands(tenantId: string, errands: NewErrand[]): Promise<void> {
+  await readInSystem(
+    tenantId,
+    errands.map(({ operationId, subjectId, ...asked }) => ({
       text: `INSERT INTO operations (id, tenant_id, kind, state, principal, input, request_id, exclusive)
              VALUES ($1, $2, $3, 'running', $4::jsonb, $5::jsonb, $6, false)`,
       values: [
@@ -76,8 +78,8 @@ export async function openErrand({ operationId, subjectId, ...asked }: NewErrand
         JSON.stringify({ subjectId }),
         asked.requestId,
       ],
-    },
-  ]);
+    })),
+  );
 }
 
 function inTheWay({ id, kind, state }: { id: string; kind: string; state: string }): Refusal {

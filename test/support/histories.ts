@@ -2,9 +2,10 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { type History, historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { Worker } from '@temporalio/worker';
+import type { Startable } from '../../models/system/operation.ts';
 import { workflowBundle } from '../../temporal/bundle.ts';
 import { temporal } from '../../temporal/client.ts';
-import { lifecycleId } from '../../workflows/registry.ts';
+import { workflowIdOf } from '../../workflows/registry.ts';
 
 /**
  * Histories of every workflow version that ever landed. A workflow that cannot replay them would break operations
@@ -24,21 +25,23 @@ export async function replayStored(workflow: string): Promise<number> {
 }
 
 /** Replays a run of today as well, and stores it when asked to. */
-export async function replayRun(workflow: string, tenantId: string, outcome: string): Promise<void> {
-  const history = await temporal().client.workflow.getHandle(lifecycleId(tenantId)).fetchHistory();
-  await replay(history, lifecycleId(tenantId));
+export async function replayRun(operation: Startable, outcome: string): Promise<void> {
+  const workflowId = workflowIdOf(operation);
+  const history = await temporal().client.workflow.getHandle(workflowId).fetchHistory();
+  await replay(history, workflowId);
+  const folder = folderOf(operation.kind);
   const name = process.env.FREEHOLD_RECORD;
   if (name === undefined) return;
-  await mkdir(folderOf(workflow), { recursive: true });
-  await writeFile(`${folderOf(workflow)}${name}-${outcome}.json`, portable(history));
+  await mkdir(folder, { recursive: true });
+  await writeFile(`${folder}${name}-${outcome}.json`, portable(history));
 }
 
 async function replay(history: unknown, name: string): Promise<void> {
   const options = { workflowBundle: await workflowBundle(), replayName: name };
-  await Worker.runReplayHistory(options, history, workflowIdOf(history));
+  await Worker.runReplayHistory(options, history, recordedIdOf(history));
 }
 
-function workflowIdOf(history: unknown): string | undefined {
+function recordedIdOf(history: unknown): string | undefined {
   const { events } = history as History; // what both Temporal's JSON and its client give
   return events?.[0]?.workflowExecutionStartedEventAttributes?.workflowId ?? undefined;
 }

@@ -14,16 +14,7 @@ export type Interrupted = Omit<Promised, 'ask'> & {
   ask(): Promise<Startable>;
 };
 
-export function interruptions({
-  criterion,
-  kind,
-  steps,
-  undoable,
-  kept,
-  undone,
-  ask,
-  stage,
-}: Interrupted): void {
+export function interruptions({ criterion, steps, undoable, kept, undone, ask, stage }: Interrupted): void {
   it(`${criterion} can be cancelled at every step until it is too late`, () =>
     atEach(steps, async (step) => {
       const operation = await ask();
@@ -38,7 +29,7 @@ export function interruptions({
       }
       assertEnded(ended, 'cancelled');
       await undone(operation);
-      if (step === undoable[0]) await replayRun(kind, operation.tenantId, 'cancelled');
+      if (step === undoable[0]) await replayRun(operation, 'cancelled');
     }));
 
   it(`${criterion} runs once when it is started twice, and not again when it has ended`, async () => {
