@@ -1,5 +1,11 @@
 import type { Declaration } from './activity.ts';
-import { sendInvitation } from './mail.ts';
+import {
+  closeInvitation,
+  mailInvitation,
+  remindInvited,
+  sendInvitation,
+  withdrawInvitation,
+} from './invitation.ts';
 import { mirrorOperation } from './operation.ts';
 import { probeTenant } from './probe.ts';
 import { purgeExpired, restartOperations } from './sweep.ts';
@@ -28,22 +34,26 @@ export const declarations = {
   applyPlan,
   blockTenant,
   buryTenant,
+  closeInvitation,
   closeSubscription,
   createInvitation,
   destroyTenantKey,
   ensureTenantKey,
   ensureTenantSchema,
   failTenant,
+  mailInvitation,
   mirrorOperation,
   openSubscription,
   probeTenant,
   purgeExpired,
+  remindInvited,
   removeTenantSchema,
   restartOperations,
   sendInvitation,
   settleTenant,
   unblockTenant,
   verifyErased,
+  withdrawInvitation,
 };
 
 type Callable<D> =

@@ -57,12 +57,14 @@ const systemRights: Record<SystemActor, [Action, SubjectType][]> = {
     ['suspend', 'Tenant'],
     ['reactivate', 'Tenant'],
     ['delete', 'Tenant'],
+    ['revoke', 'Invitation'],
     ['read', 'Operation'],
   ],
   'system:delete-tenant': [
     ['delete', 'Tenant'],
     ['read', 'Operation'],
   ],
+  'system:invite-user': [['revoke', 'Invitation']],
   'system:sweep': [['sweep', 'Platform']],
   'system:bootstrap': [],
 };

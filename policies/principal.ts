@@ -9,6 +9,7 @@ export type Principal =
 export const systemActors = [
   'system:undo',
   'system:delete-tenant',
+  'system:invite-user',
   'system:sweep',
   'system:bootstrap',
 ] as const;

@@ -3,7 +3,7 @@ import { newId } from '../ids.ts';
 import type { TenantScope } from '../scope.ts';
 
 /** Invitations: single use, bound to one person of one tenant, their token kept only as a hash. */
-const validDays = 7;
+export const validDays = 7;
 
 export function emailKey(email: string): string {
   return email.normalize('NFKC').trim().toLowerCase();
