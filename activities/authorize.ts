@@ -1,9 +1,12 @@
+import type { Statement } from '../models/batch.ts';
 import { readInTenant } from '../models/scope.ts';
 import { placeOf } from '../models/system/tenant.ts';
-import { rolesOf } from '../models/tenant/credential.ts';
+import { principalById, standingOf } from '../models/tenant/credential.ts';
+import { rightsOf } from '../models/tenant/rights.ts';
 import { authorize, systemMay } from '../policies/authorize.ts';
 import type { Principal } from '../policies/principal.ts';
 import { Refusal } from '../policies/refusal.ts';
+import { type Rights, rightsOfBuiltIn } from '../policies/rights.ts';
 import type { Permit } from './activity.ts';
 
 /**
@@ -20,14 +23,15 @@ export async function authorizeActivity(asked: {
   const allowed =
     principal.kind === 'system'
       ? systemMay(principal.id, action, subject)
-      : authorize(await currentRoles(principal), action, { type: subject, object: { id: tenantId } }).allowed;
+      : authorize(await currentRights(principal), action, { type: subject, object: { id: tenantId } })
+          .allowed;
   if (!allowed) throw new Refusal('forbidden', `${principal.id} may not ${action} ${subject} (any more).`);
 }
 
-async function currentRoles(principal: Extract<Principal, { kind: 'user' | 'api-key' }>): Promise<string[]> {
+async function currentRights(principal: Extract<Principal, { kind: 'user' | 'api-key' }>): Promise<Rights> {
   const place = await placeOf(principal.tenantId);
-  if (!place) return [];
-  const [rows] = await readInTenant(place, [rolesOf(principal.tenantId, principal.id)]);
-  const roles = rows?.[0]?.roles;
-  return roles ? String(roles).split(' ') : [];
+  if (!place) return rightsOfBuiltIn([]);
+  const ask = async (statement: Statement) => (await readInTenant(place, [statement]))[0] ?? [];
+  const [row = {}] = await ask(principalById(principal.tenantId, principal.id));
+  return rightsOf(principal.tenantId, standingOf(row), ask);
 }

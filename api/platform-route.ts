@@ -5,16 +5,9 @@ import { inSystem, readInSystem, readInTenant, type SystemScope } from '../model
 import type { Principal } from '../policies/principal.ts';
 import { type Fault, Refusal } from '../policies/refusal.ts';
 import type { Log } from '../telemetry.ts';
-import { claim, type IdempotencyKey, idempotencyKeyOf, remember, rememberRefusal } from './idempotency.ts';
-import {
-  askerOf,
-  credentialStatement,
-  type Found,
-  goneIsInvalid,
-  type Known,
-  knownAsker,
-  permitted,
-} from './principal.ts';
+import { claim, idempotencyKeyOf, remember, rememberRefusal } from './idempotency.ts';
+import { type Found, permitted } from './permitted.ts';
+import { askerOf, credentialStatement, goneIsInvalid, type Known, knownAsker } from './principal.ts';
 import { eventOf } from './recording.ts';
 import {
   type Answer,
@@ -28,6 +21,7 @@ import {
   type Route,
   type Shape,
 } from './route.ts';
+import { RollBack, settled } from './settled.ts';
 
 /**
  * Routes of the platform: for members of the system tenant, on the shared tables. A read loads its rows in one
@@ -85,7 +79,11 @@ export function platformWrite<
         known.credential.principalId,
         `${spec.method} ${spec.path}`,
       );
-      return storingRefusals(key, incoming, () =>
+      const keep = async (thrown: unknown) => {
+        if (key)
+          await inSystem('platform', ({ sql }) => rememberRefusal(sql, key, thrown, incoming.requestId));
+      };
+      const act = () =>
         inSystem('platform', async (system) => {
           const replayed = key && (await claim(system.sql, key));
           if (replayed) return replayed;
@@ -107,8 +105,8 @@ export function platformWrite<
           );
           if (key) await remember(system.sql, key, answer);
           return answer;
-        }),
-      );
+        });
+      return settled(act, keep);
     },
   };
 }
@@ -123,7 +121,7 @@ async function allFaults<P extends Shape, Q extends Shape, B extends Shape>(
   } catch (thrown) {
     if (!spec.alsoCheck || !(thrown instanceof Refusal) || thrown.errors.length === 0) throw thrown;
     // What the directory knows is told only to who may do this at all.
-    permitted(spec, [], known, incoming);
+    permitted(spec, { rows: [] }, known, incoming);
     const more = await spec.alsoCheck(bodyOf(incoming.request));
     throw new Refusal(thrown.code, thrown.message, { errors: [...thrown.errors, ...more] });
   }
@@ -131,42 +129,21 @@ async function allFaults<P extends Shape, Q extends Shape, B extends Shape>(
 
 async function identify(incoming: Incoming): Promise<Known> {
   const asker = await askerOf(incoming);
-  const [rows] = await readInTenant(asker.place, [credentialStatement(asker)]).catch(goneIsInvalid);
-  return knownAsker(asker, rows?.[0], incoming);
+  const ask = async (one: Statement) =>
+    (await readInTenant(asker.place, [one]).catch(goneIsInvalid))[0] ?? [];
+  const [row] = await ask(credentialStatement(asker));
+  return knownAsker(asker, row, incoming, ask);
 }
 
 async function load<P extends Shape, Q extends Shape>(
-  spec: Permitted & Loading<P, Q> & { params?: P },
+  spec: Permitted & Loading<P, Q> & { method: string; params?: P },
   call: Call<P, Q, Shape>,
   known: Known,
   incoming: Incoming,
   run: (statement: Statement) => Promise<Row[]>,
 ): Promise<{ found: Found; rule: string }> {
   const rows = spec.load ? await run(spec.load({ params: call.params, query: call.query })) : [];
-  return permitted(spec, rows, known, incoming);
-}
-
-/** A dry run goes through the whole act and is then taken back by the database itself. */
-class RollBack extends Error {
-  readonly answer: Answer;
-  constructor(answer: Answer) {
-    super('dry run');
-    this.answer = answer;
-  }
-}
-
-async function storingRefusals(
-  key: IdempotencyKey | undefined,
-  { requestId }: Incoming,
-  act: () => Promise<Answer>,
-): Promise<Answer> {
-  try {
-    return await act();
-  } catch (thrown) {
-    if (thrown instanceof RollBack) return thrown.answer;
-    if (key) await inSystem('platform', ({ sql }) => rememberRefusal(sql, key, thrown, requestId));
-    throw thrown;
-  }
+  return permitted(spec, { rows }, known, incoming);
 }
 
 /** Whose trail it also is: the tenant that was named, or the one that was acted on. */

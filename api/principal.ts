@@ -1,16 +1,14 @@
 import { LRUCache } from 'lru-cache';
-import { type AuditEvent, auditInSystem, auditInTenant } from '../models/audit.ts';
 import type { Row, Statement } from '../models/batch.ts';
-import { inSystem, inTenant, type Place, sqlState } from '../models/scope.ts';
-import { placeOf, systemTenantId } from '../models/system/tenant.ts';
+import { type Place, sqlState } from '../models/scope.ts';
 import { asCredential, type Credential, credentialByToken } from '../models/tenant/credential.ts';
-import { authorize, type Subject } from '../policies/authorize.ts';
-import { type Action, permissions } from '../policies/permissions.ts';
+import { rightsOf } from '../models/tenant/rights.ts';
 import type { Principal } from '../policies/principal.ts';
 import { Refusal } from '../policies/refusal.ts';
-import { refusals, requests } from '../telemetry.ts';
+import type { Rights } from '../policies/rights.ts';
+import { requests } from '../telemetry.ts';
 import { invalid, missing, type Token, tokenOf } from './credential.ts';
-import type { Incoming, Permitted, Shape } from './route.ts';
+import type { Incoming } from './route.ts';
 import { agreedTenant, namesTenant, servedPlace } from './tenant-context.ts';
 import { refuseGuesser, throttleAddress, throttleTenant } from './throttle.ts';
 
@@ -41,10 +39,23 @@ export function credentialStatement({ token }: Asker): Statement {
   return credentialByToken(token.tenantId, token.kind, token.hash);
 }
 
-export type Known = { principal: Principal; roles: string[]; credential: Credential };
+export type Known = {
+  principal: Principal;
+  rights: Rights;
+  /** What belongs to one of these is the asker's own: their id, and for a key that of its owner. */
+  ids: string[];
+  credential: Credential;
+};
+
+type Ask = (statement: Statement) => Promise<Row[]>;
 
 /** Turns the credential's row into a principal, or refuses: unknown or withdrawn, suspended, over the plan's rate. */
-export async function knownAsker(asker: Asker, row: Row | undefined, incoming: Incoming): Promise<Known> {
+export async function knownAsker(
+  asker: Asker,
+  row: Row | undefined,
+  incoming: Incoming,
+  ask: Ask,
+): Promise<Known> {
   const { response, source } = incoming;
   const credential = asCredential(row);
   if (!credential) {
@@ -67,7 +78,10 @@ export async function knownAsker(asker: Asker, row: Row | undefined, incoming: I
     id: credential.principalId,
     tenantId,
   };
-  return { principal, roles: credential.roles, credential };
+  const rights = await rightsOf(tenantId, credential, ask);
+  const known = { principal, rights, ids: [credential.principalId], credential };
+  incoming.known = known;
+  return known;
 }
 
 /** Whether it failed because the tenant has no role: it was deleted a moment ago, or is not made yet. */
@@ -78,78 +92,4 @@ export function isGone(cause: unknown): boolean {
 /** The tokens of a tenant that is gone are simply not valid. */
 export function goneIsInvalid(cause: unknown): never {
   throw isGone(cause) ? invalid() : cause;
-}
-
-type Asked = { action: Action; subject: Subject; id?: string | undefined };
-
-/** Answers the rule that allows it; otherwise throws 404 or 403, and has the refusal recorded once all is rolled back. */
-function decide(known: Known, asked: Asked, incoming: Incoming): string {
-  const verdict = authorize(known.roles, asked.action, asked.subject);
-  if (verdict.allowed) return verdict.rule;
-  incoming.denied = () => recordRefusal(known, asked, verdict.rule, incoming);
-  if (!verdict.visible && asked.id !== undefined) throw nothingThere();
-  throw new Refusal('forbidden', whyForbidden(known.principal, asked));
-}
-
-/** Most who are refused are on the wrong side: operators at a tenant's routes, tenants' people at the platform's. */
-function whyForbidden(principal: Principal, { action, subject }: Asked): string {
-  const operator = principal.kind !== 'system' && principal.tenantId === systemTenantId;
-  const scope = permissions.find((row) => row.action === action && row.subject === subject.type)?.scope;
-  if (operator && scope === 'tenant')
-    return 'This is for members of an organisation; you are an operator of the platform.';
-  if (!operator && scope === 'platform')
-    return 'This is for operators of the platform; you are a member of an organisation.';
-  return `You may not ${action} ${subject.type}; ask an administrator for a role that may.`;
-}
-
-export type Found = { row: Row; rows: Row[] };
-
-/**
- * Asks CASL about what was loaded. With path parameters the first row is the object; when there is none, the
- * question is asked of an object that does not exist, so that who may not look cannot tell it from one that does.
- */
-export function permitted(
-  spec: Permitted & { params?: Shape; load?: unknown },
-  rows: Row[],
-  known: Known,
-  incoming: Incoming,
-): { found: Found; rule: string } {
-  const [action, type] = spec.permit;
-  const one = spec.params !== undefined && spec.load !== undefined;
-  const [row = {}] = rows;
-  const missingRow = one && rows.length === 0;
-  const id = missingRow ? '' : one ? String(row.id) : undefined;
-  const rule = decide(known, { action, subject: { type, object: one ? row : {} }, id }, incoming);
-  if (missingRow) throw nothingThere();
-  return { found: { row, rows }, rule };
-}
-
-function nothingThere(): Refusal {
-  return new Refusal('not-found', 'There is nothing at this address.');
-}
-
-async function recordRefusal(
-  known: Known,
-  asked: Asked,
-  rule: string,
-  { requestId, source }: Incoming,
-): Promise<void> {
-  const { principal } = known;
-  const tenantId = principal.kind === 'system' ? systemTenantId : principal.tenantId;
-  refusals.inc({ code: 'forbidden', tenant: tenantId });
-  const event: AuditEvent = {
-    actor: principal,
-    action: `${asked.action} ${asked.subject.type}`,
-    subject: { type: asked.subject.type, id: asked.id },
-    outcome: 'refused',
-    rule,
-    requestId,
-    source,
-  };
-  if (tenantId === systemTenantId) {
-    await inSystem('platform', ({ sql }) => auditInSystem(sql, event));
-    return;
-  }
-  const place = await placeOf(tenantId);
-  if (place) await inTenant(place, ({ sql }) => auditInTenant(sql, event));
 }

@@ -1,6 +1,10 @@
-import type { AuditEvent } from '../models/audit.ts';
+import { type AuditEvent, auditInSystem, auditInTenant } from '../models/audit.ts';
+import { inSystem, inTenant } from '../models/scope.ts';
+import { placeOf, systemTenantId } from '../models/system/tenant.ts';
+import { Refusal, type RefusalCode } from '../policies/refusal.ts';
+import { refusals } from '../telemetry.ts';
 import type { Known } from './principal.ts';
-import type { Answer, Incoming, Permitted } from './route.ts';
+import type { Answer, Incoming, Permitted, Route } from './route.ts';
 
 /** What the trail says of a write that was allowed: with an operation it is asked for, without one it is done. */
 export function eventOf(
@@ -21,4 +25,52 @@ export function eventOf(
     source,
     ...told,
   };
+}
+
+/** Refusals of somebody known that can be asked about later; a body that is not well formed explains itself. */
+const explained: readonly RefusalCode[] = [
+  'forbidden',
+  'not-found',
+  'conflict',
+  'operation-running',
+  'precondition-failed',
+  'unprocessable',
+];
+
+/**
+ * Keeps why somebody was refused, for the trail and for GET /v1/explanations/{requestId}. Written once all else is
+ * rolled back. What is missing and what may not be seen are written alike, so that the trail of one who asks about
+ * ids tells them nothing either.
+ */
+export async function recordRefusal(route: Route, incoming: Incoming, thrown: unknown): Promise<void> {
+  const { known, refused, requestId, source } = incoming;
+  if (!known || !route.permit || !(thrown instanceof Refusal) || !explained.includes(thrown.code)) return;
+  const [action, type] = refused?.permit ?? route.permit;
+  const { principal, credential } = known;
+  const tenantId = principal.kind === 'system' ? systemTenantId : principal.tenantId;
+  refusals.inc({ code: thrown.code, tenant: tenantId });
+  const event: AuditEvent = {
+    actor: principal,
+    action: `${action} ${type}`,
+    subject: { type, id: refused?.id || undefined },
+    outcome: 'refused',
+    rule: refused?.rule ?? thrown.message,
+    requestId,
+    source,
+    details: {
+      code: thrown.code,
+      detail: thrown.message,
+      route: `${route.method.toUpperCase()} /v1${route.path}`,
+      roles: credential.roles,
+      ...(credential.bound && { rolesOfOwner: credential.bound }),
+      rightsVersion: credential.rightsVersion,
+      ...(refused && { inputs: refused.facts }),
+    },
+  };
+  if (tenantId === systemTenantId) {
+    await inSystem('platform', ({ sql }) => auditInSystem(sql, event));
+    return;
+  }
+  const place = await placeOf(tenantId);
+  if (place) await inTenant(place, ({ sql }) => auditInTenant(sql, event));
 }

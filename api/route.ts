@@ -2,9 +2,11 @@ import type { Request, Response } from 'express';
 import { z } from 'zod';
 import type { Action, SubjectType } from '../policies/permissions.ts';
 import { Refusal } from '../policies/refusal.ts';
+import type { Facts } from '../policies/rule.ts';
 import type { Log } from '../telemetry.ts';
 import { parseBody, pointerTo, textFault } from './body.ts';
 import { faultsOf } from './faults.ts';
+import type { Known } from './principal.ts';
 
 /**
  * An endpoint is a declaration: method, path, permission, shapes in and out, what is loaded before CASL is asked,
@@ -26,8 +28,10 @@ export type Incoming = {
   tenantId?: string;
   /** With the request's and the tenant's id on every line; made when first asked for, for most requests need none. */
   readonly log: Log;
-  /** Set by a refused permission: writes it to the audit trail, once the transaction is rolled back. */
-  denied?: () => Promise<void>;
+  /** Set once the credential is known. */
+  known?: Known;
+  /** Set by a refused permission: what was asked, and what decided. */
+  refused?: { permit: Permitted['permit']; facts: Facts; id?: string | undefined; rule: string };
 };
 
 /** What every handler is told about the call. */

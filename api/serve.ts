@@ -3,6 +3,7 @@ import { newId } from '../models/ids.ts';
 import { Refusal } from '../policies/refusal.ts';
 import { httpSeconds, type Log, log } from '../telemetry.ts';
 import { problemOf } from './errors.ts';
+import { recordRefusal } from './recording.ts';
 import type { Answer, Incoming, Route } from './route.ts';
 
 /** From an HTTP request to a route's answer and back: request id, log line, metrics, problem documents. */
@@ -24,7 +25,7 @@ export function serve(route: Route): RequestHandler {
       send(response, answer);
       await answer.afterCommit?.();
     } catch (thrown) {
-      await recordDenial(incoming);
+      await recordDenial(route, incoming, thrown);
       sendProblem(response, thrown, incoming.log, requestId);
     }
     const seconds = (performance.now() - started) / 1000;
@@ -48,9 +49,9 @@ function incomingOf(request: Request, response: Response, requestId: string): In
   };
 }
 
-async function recordDenial(incoming: Incoming): Promise<void> {
+async function recordDenial(route: Route, incoming: Incoming, thrown: unknown): Promise<void> {
   try {
-    await incoming.denied?.();
+    await recordRefusal(route, incoming, thrown);
   } catch (error) {
     // The refusal stands all the same; only its record is missing, and that is for the operators to know.
     incoming.log.error({ error: String(error) }, 'a refusal could not be written to the audit trail');

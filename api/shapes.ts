@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { type IdKind, idPattern } from '../models/ids.ts';
 import { tenantStates } from '../policies/lifecycle.ts';
 import { operationKinds, operationStates, stepStates } from '../policies/operation.ts';
+import { environments } from '../policies/rule.ts';
 
 /** Shapes used by more than one route. Descriptions go into the OpenAPI document. */
 export const id = (kind: IdKind) => z.string().regex(idPattern(kind), `must be an id like ${kind}_…`);
@@ -111,15 +112,18 @@ export const operation = z
   })
   .meta({ id: 'Operation' });
 
+const hideable = { description: 'Absent when no role of yours lets you read it.' };
+
 export const agent = z
   .object({
     id: id('agt'),
     name: z.string(),
-    description: z.string(),
-    instructions: z.string(),
-    model: z.string(),
-    tags: z.array(z.string()),
-    ownerId: z.string().nullable(),
+    description: z.string().optional().meta(hideable),
+    instructions: z.string().optional().meta(hideable),
+    model: z.string().optional().meta(hideable),
+    tags: z.array(z.string()).optional().meta(hideable),
+    environment: z.enum(environments).optional().meta(hideable),
+    ownerId: z.string().nullable().optional().meta(hideable),
     version: z.int(),
     createdAt: moment,
     updatedAt: moment,

@@ -1,9 +1,16 @@
+import { LRUCache } from 'lru-cache';
 import type { output } from 'zod';
 import { auditInTenant } from '../models/audit.ts';
 import type { Row, Statement } from '../models/batch.ts';
 import { inTenant, type Place, readInTenant, type TenantScope } from '../models/scope.ts';
+import type { Credential } from '../models/tenant/credential.ts';
+import { type Visible, visibleTo } from '../models/visible.ts';
+import { hiddenFields } from '../policies/authorize.ts';
+import type { Action } from '../policies/permissions.ts';
 import type { Principal } from '../policies/principal.ts';
+import { type Rights, rightsOfBuiltIn } from '../policies/rights.ts';
 import { claim, type IdempotencyKey, idempotencyKeyOf, remember, rememberRefusal } from './idempotency.ts';
+import { decide, permitted } from './permitted.ts';
 import {
   type Asker,
   askerOf,
@@ -11,7 +18,6 @@ import {
   goneIsInvalid,
   type Known,
   knownAsker,
-  permitted,
 } from './principal.ts';
 import { eventOf } from './recording.ts';
 import {
@@ -25,33 +31,59 @@ import {
   type Route,
   type Shape,
 } from './route.ts';
+import { RollBack, settled } from './settled.ts';
 
 /**
  * Routes inside a tenant. The credential is looked up in the very transaction that reads or changes what was asked
  * for, in the tenant of the token and nowhere else: there is no request in which another tenant's table exists, and
  * no cached right. A read is one round trip to the database (models/batch.ts).
  */
+type Given<P extends Shape, Q extends Shape> = {
+  params: output<P>;
+  query: output<Q>;
+  tenantId: string;
+  /** The id of whoever asks, or of the person whose key asks. */
+  me: string;
+  /** The rows of the route's subject that may be read, as a condition for the WHERE of a list. */
+  visible: Visible;
+};
+
 type Loading<P extends Shape, Q extends Shape> = {
-  load?: (given: { params: output<P>; query: output<Q>; tenantId: string }) => Statement;
+  load?: (given: Given<P, Q>) => Statement;
+  /** Needed by a `load` that uses `visible` or `me`: it cannot be sent before it is known who asks. */
+  filtered?: boolean;
 };
 
 type TenantCall<P extends Shape, Q extends Shape, B extends Shape> = Call<P, Q, B> & {
   row: Row;
   rows: Row[];
   principal: Principal;
-  roles: string[];
-  credentialId: string;
+  rights: Rights;
+  me: string;
+  credential: Credential;
   tenantId: string;
   place: Place;
+  /** The fields of a row of the route's subject that may not be read. */
+  hidden: (row: Row) => string[];
 };
 
 type Read<P extends Shape, Q extends Shape> = Declared<P, Q, Nothing> &
   Permitted &
   Loading<P, Q> & { handle: (call: TenantCall<P, Q, Nothing>) => Answer | Promise<Answer> };
 
+type WriteCall<P extends Shape, Q extends Shape, B extends Shape> = TenantCall<P, Q, B> & {
+  tenant: TenantScope;
+  /** Asks CASL about one more object of the route's subject: what a change would make of the one that was loaded. */
+  insist: (action: Action, object: Record<string, unknown>) => void;
+};
+
 type Write<P extends Shape, Q extends Shape, B extends Shape> = Declared<P, Q, B> &
   Permitted &
-  Loading<P, Q> & { handle: (call: TenantCall<P, Q, B> & { tenant: TenantScope }) => Promise<Answer> };
+  Loading<P, Q> & {
+    /** What CASL is asked about where nothing is loaded: the object about to be made. */
+    makes?: (given: { body: output<B>; me: string }) => Record<string, unknown>;
+    handle: (call: WriteCall<P, Q, B>) => Promise<Answer>;
+  };
 
 export function tenantRead<P extends Shape = Nothing, Q extends Shape = Nothing>(spec: Read<P, Q>): Route {
   return {
@@ -60,17 +92,45 @@ export function tenantRead<P extends Shape = Nothing, Q extends Shape = Nothing>
     serve: async (incoming) => {
       const asker = await askerOf(incoming);
       const call = await parsed(spec, asker, incoming);
-      const { tenantId } = asker.token;
-      const statements = spec.load ? [spec.load({ params: call.params, query: call.query, tenantId })] : [];
-      const [who, rows = []] = await readInTenant(asker.place, [
-        credentialStatement(asker),
-        ...statements,
-      ]).catch(goneIsInvalid);
-      const known = await knownAsker(asker, who?.[0], incoming);
-      const { found } = permitted(spec, rows, known, incoming);
-      return spec.handle({ ...call, ...found, ...about(known, asker) });
+      const { known, rows } = await readAs(spec, call, asker, incoming);
+      const { found } = permitted(spec, { rows }, known, incoming);
+      return spec.handle({ ...call, ...found, ...about(spec, known, asker) });
     },
   };
+}
+
+/** Rights of those who asked lately: with which a filtered statement is sent along before it is known who asks. */
+const guesses = new LRUCache<string, Guess>({ max: 10_000 });
+type Guess = { rights: Rights; ids: string[] };
+
+/**
+ * Credential and rows in one round trip. A list is filtered by what the asker could do last time; when the credential,
+ * read in the same batch, says that this has changed, the list is read again by what is true now.
+ */
+async function readAs<P extends Shape, Q extends Shape>(
+  spec: Read<P, Q>,
+  call: Call<P, Q, Nothing>,
+  asker: Asker,
+  incoming: Incoming,
+): Promise<{ known: Known; rows: Row[] }> {
+  const { place, token } = asker;
+  const { load, filtered } = spec;
+  const statementFor = (guess: Guess) => load?.({ ...call, ...given(spec, guess, token.tenantId) });
+  const guess = filtered ? guesses.get(token.hash) : nobody;
+  const early = guess && statementFor(guess);
+  const ask = async (statements: Statement[]) => readInTenant(place, statements).catch(goneIsInvalid);
+  const [who, rows = []] = await ask([credentialStatement(asker), ...(early ? [early] : [])]);
+  const known = await knownAsker(asker, who?.[0], incoming, async (one) => (await ask([one]))[0] ?? []);
+  if (!filtered || known.rights === guess?.rights) return { known, rows };
+  guesses.set(token.hash, known);
+  const statement = statementFor(known);
+  return { known, rows: statement ? ((await ask([statement]))[0] ?? []) : [] };
+}
+
+const nobody: Guess = { rights: rightsOfBuiltIn([]), ids: [] };
+
+function given({ permit: [, subject] }: Permitted, { rights, ids }: Guess, tenantId: string) {
+  return { tenantId, me: ids.at(-1) ?? '', visible: visibleTo(rights, subject, ids) };
 }
 
 export function tenantWrite<P extends Shape = Nothing, Q extends Shape = Nothing, B extends Shape = Nothing>(
@@ -82,33 +142,48 @@ export function tenantWrite<P extends Shape = Nothing, Q extends Shape = Nothing
     serve: async (incoming) => {
       const asker = await askerOf(incoming);
       const call = await parsed(spec, asker, incoming);
-      const { tenantId } = asker.token;
       const state: { key?: IdempotencyKey | undefined } = {};
-      return storingRefusals(asker.place, state, incoming, () =>
-        inTenant(asker.place, async (tenant) => {
-          const run = ({ text, values }: Statement) => tenant.sql<Row>(text, values);
-          const [who] = await run(credentialStatement(asker));
-          const known = await knownAsker(asker, who, incoming);
-          state.key = idempotencyKeyOf(
-            incoming.request,
-            known.credential.principalId,
-            `${spec.method} ${spec.path}`,
-          );
-          const replayed = state.key && (await claim(tenant.sql, state.key));
-          if (replayed) return replayed;
-          const rows = spec.load
-            ? await run(spec.load({ params: call.params, query: call.query, tenantId }))
-            : [];
-          const { found, rule } = permitted(spec, rows, known, incoming);
-          const answer = await spec.handle({ ...call, ...found, ...about(known, asker), tenant });
-          if (!answer.unchanged)
-            await auditInTenant(tenant.sql, eventOf(spec, answer, known, rule, incoming));
-          if (state.key) await remember(tenant.sql, state.key, answer);
-          return answer;
-        }).catch(goneIsInvalid),
+      return settled(
+        () =>
+          inTenant(asker.place, (tenant) => write(spec, call, { asker, tenant, state }, incoming)).catch(
+            goneIsInvalid,
+          ),
+        async (thrown) => {
+          const { key } = state;
+          if (key)
+            await inTenant(asker.place, ({ sql }) => rememberRefusal(sql, key, thrown, incoming.requestId));
+        },
       );
     },
   };
+}
+
+type Writing = { asker: Asker; tenant: TenantScope; state: { key?: IdempotencyKey | undefined } };
+
+async function write<P extends Shape, Q extends Shape, B extends Shape>(
+  spec: Write<P, Q, B>,
+  call: Call<P, Q, B>,
+  { asker, tenant, state }: Writing,
+  incoming: Incoming,
+): Promise<Answer> {
+  const run = ({ text, values }: Statement) => tenant.sql<Row>(text, values);
+  const [who] = await run(credentialStatement(asker));
+  const known = await knownAsker(asker, who, incoming, run);
+  state.key = idempotencyKeyOf(incoming.request, known.credential.principalId, `${spec.method} ${spec.path}`);
+  const replayed = state.key && (await claim(tenant.sql, state.key));
+  if (replayed) return replayed;
+  const told = about(spec, known, asker);
+  const rows = spec.load ? await run(spec.load({ ...call, ...given(spec, known, told.tenantId) })) : [];
+  const made = spec.makes?.({ body: call.body, me: told.me });
+  const { found, rule } = permitted(spec, { rows, made }, known, incoming);
+  const insist = (action: Action, object: Record<string, unknown>) => {
+    decide(known, { permit: [action, spec.permit[1]], object }, incoming);
+  };
+  const answer = await spec.handle({ ...call, ...found, ...told, tenant, insist });
+  if (answer.unchanged) throw new RollBack(answer);
+  await auditInTenant(tenant.sql, eventOf(spec, answer, known, rule, incoming));
+  if (state.key) await remember(tenant.sql, state.key, answer);
+  return answer;
 }
 
 /** A body that is not acceptable is told only to someone whose credential is. */
@@ -120,27 +195,17 @@ async function parsed<P extends Shape, Q extends Shape, B extends Shape>(
   try {
     return parseCall(spec, incoming);
   } catch (fault) {
-    const [who] = await readInTenant(asker.place, [credentialStatement(asker)]).catch(goneIsInvalid);
-    await knownAsker(asker, who?.[0], incoming);
+    const ask = async (one: Statement) =>
+      (await readInTenant(asker.place, [one]).catch(goneIsInvalid))[0] ?? [];
+    const [who] = await ask(credentialStatement(asker));
+    await knownAsker(asker, who, incoming, ask);
     throw fault;
   }
 }
 
-function about({ principal, roles, credential }: Known, { place, token }: Asker) {
-  return { principal, roles, credentialId: credential.credentialId, tenantId: token.tenantId, place };
-}
-
-async function storingRefusals(
-  place: Place,
-  state: { key?: IdempotencyKey | undefined },
-  { requestId }: Incoming,
-  act: () => Promise<Answer>,
-): Promise<Answer> {
-  try {
-    return await act();
-  } catch (thrown) {
-    const { key } = state;
-    if (key) await inTenant(place, ({ sql }) => rememberRefusal(sql, key, thrown, requestId));
-    throw thrown;
-  }
+function about(spec: Permitted, { principal, rights, ids, credential }: Known, { place, token }: Asker) {
+  const [, type] = spec.permit;
+  const hidden = (row: Row) => hiddenFields(rights, { type, object: row, ids });
+  const me = ids.at(-1) ?? credential.principalId;
+  return { principal, rights, me, credential, tenantId: token.tenantId, place, hidden };
 }

@@ -29,11 +29,13 @@ ${readFileSync(new URL('./configuration-example.md', import.meta.url), 'utf8')}`
 }
 
 function permissionMatrix(): string {
+  const has = (roles: readonly string[], role: string) => roles.includes(role);
   const matrix = (scope: 'tenant' | 'platform', roles: readonly string[]) => {
     const rows = permissions
       .filter((row) => row.scope === scope)
-      .map(({ action, subject, why, roles: holders }) => {
-        const marks = roles.map((role) => ((holders as string[]).includes(role) ? '●' : ''));
+      .map(({ action, subject, why, roles: holders, ownOnly }) => {
+        const mark = (role: string) => (has(holders, role) ? '●' : has(ownOnly, role) ? '○' : '');
+        const marks = roles.map(mark);
         return `| ${action} ${subject} | ${why} | ${marks.join(' | ')} |`;
       });
     return `| permission | why it exists | ${roles.join(' | ')} |\n|${' --- |'.repeat(roles.length + 2)}\n${rows.join('\n')}`;
@@ -42,7 +44,7 @@ function permissionMatrix(): string {
     .filter((route) => route.permit)
     .map((route) => `| \`${route.method.toUpperCase()} /v1${route.path}\` | ${route.permit?.join(' ')} |`);
   return `# Permissions
-Made by \`npm run generate\` from policies/permissions.ts and the routes.
+Made by \`npm run generate\` from policies/permissions.ts and the routes. ● whatever it is about, ○ only what is one's own.
 
 ## Inside a tenant
 ${matrix('tenant', tenantRoles)}

@@ -18,7 +18,7 @@ export type AuditEvent = {
   requestId?: string | undefined;
   operationId?: string | undefined;
   source?: string | undefined;
-  /** Only digests of these are kept. */
+  /** Digests of these are kept; of people and rights, in the tenant's own trail, the whole. */
   before?: object | undefined;
   after?: object | undefined;
   /** Never secrets, and in the platform's trail never personal data. */
@@ -29,9 +29,26 @@ const columns = `id, actor, action, subject_type, subject_id, outcome, rule, rea
   before_digest, after_digest, details`;
 const slots = '$1, $2::jsonb, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14::jsonb';
 
+/** Changes of these can be read back as they were; what else changes may be large, or not the trail's to keep. */
+const keptWhole = [
+  'User',
+  'Password',
+  'SecondFactor',
+  'Session',
+  'Invitation',
+  'Role',
+  'DutySeparation',
+  'ApiKey',
+  'SecurityPolicy',
+];
+
 /** Into the trail of the tenant one is in. */
 export async function auditInTenant(sql: Sql, event: AuditEvent): Promise<void> {
-  await sql(`INSERT INTO audit_events (${columns}) VALUES (${slots})`, valuesOf(event));
+  const { before, after } = event;
+  const whole = keptWhole.includes(event.subject.type)
+    ? { ...event, details: { ...event.details, ...(before && { before }), ...(after && { after }) } }
+    : event;
+  await sql(`INSERT INTO audit_events (${columns}) VALUES (${slots})`, valuesOf(whole));
 }
 
 /** Into the platform's trail, about a tenant or about no one in particular. */

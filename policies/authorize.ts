@@ -1,7 +1,8 @@
-import { createMongoAbility, type MongoAbility, subject as named } from '@casl/ability';
-import { LRUCache } from 'lru-cache';
-import { type Action, type BuiltInRole, permissions, type SubjectType } from './permissions.ts';
+import { subject as named } from '@casl/ability';
+import type { Action, SubjectType } from './permissions.ts';
 import type { SystemActor } from './principal.ts';
+import { type Rights, sometimesHidden } from './rights.ts';
+import { type Facts, factsOf } from './rule.ts';
 
 /**
  * May this principal do this to this object? Always asked with the object itself, never with its type alone: CASL
@@ -9,45 +10,38 @@ import type { SystemActor } from './principal.ts';
  * is not there; someone who may read it but not act on it is told it is forbidden. The rule that decided is kept
  * for the audit trail.
  */
-export type Verdict = { allowed: true; rule: string } | { allowed: false; visible: boolean; rule: string };
+export type Verdict = { allowed: boolean; visible: boolean; rule: string };
 
-export type Subject = { type: SubjectType; object: Record<string, unknown> };
+export type Subject = {
+  type: SubjectType;
+  object: Record<string, unknown>;
+  /** The ids of whoever asks: what belongs to one of them is their own. */
+  ids?: readonly string[];
+};
 
-type Rules = MongoAbility<[Action, SubjectType | object]>;
-
-// Built-in roles never change while the process runs, so an ability is a function of the role names alone.
-const abilities = new LRUCache<string, Rules>({ max: 500 });
-
-function abilityOf(roles: string[]): Rules {
-  const name = roles.toSorted().join(' ');
-  const known = abilities.get(name);
-  if (known) return known;
-  const granted = permissions.filter((row) => row.roles.some((role) => roles.includes(role)));
-  const ability = createMongoAbility<Rules>(
-    granted.map((row) => ({ action: row.action, subject: row.subject, reason: ruleName(row, roles) })),
-  );
-  abilities.set(name, ability);
-  return ability;
+export function authorize(rights: Rights, action: Action, asked: Subject): Verdict {
+  const { type } = asked;
+  const facts = factsOf(asked.object, asked.ids ?? []);
+  const { allowed, rule } = decided(rights, action, type, facts);
+  return { allowed, rule, visible: allowed || decided(rights, 'read', type, facts).allowed };
 }
 
-function ruleName(
-  row: { action: Action; subject: SubjectType; roles: BuiltInRole[] },
-  roles: string[],
-): string {
-  const role = row.roles.find((each) => roles.includes(each));
-  return `${role} may ${row.action} ${row.subject}`;
+function decided(rights: Rights, action: Action, type: SubjectType, facts: Facts) {
+  const found = rights.ability.relevantRuleFor(action, named(type, { ...facts }));
+  const allowed = found !== null && !found.inverted;
+  const rule = found?.reason ?? `no role allows ${action} ${type}`;
+  if (!allowed || !rights.bound) return { allowed, rule };
+  return decided(rights.bound, action, type, facts);
 }
 
-export function authorize(roles: string[], action: Action, asked: Subject): Verdict {
-  const ability = abilityOf(roles);
-  const object = named(asked.type, { ...asked.object });
-  const rule = ability.relevantRuleFor(action, object);
-  if (rule && !rule.inverted) return { allowed: true, rule: rule.reason ?? `may ${action} ${asked.type}` };
-  return {
-    allowed: false,
-    visible: ability.can('read', object),
-    rule: `no role allows ${action} ${asked.type}`,
-  };
+/** The fields of this object that may not be read. */
+export function hiddenFields(rights: Rights, { type, object, ids = [] }: Subject): string[] {
+  const candidates = sometimesHidden(rights, type);
+  if (candidates.length === 0) return candidates;
+  const facts = named(type, { ...factsOf(object, ids) });
+  const readable = (by: Rights, field: string): boolean =>
+    by.ability.can('read', facts, field) && (!by.bound || readable(by.bound, field));
+  return candidates.filter((field) => !readable(rights, field));
 }
 
 /** What each named part of Freehold may do without a person's roles behind it. */

@@ -2,6 +2,9 @@ import { z } from 'zod';
 import { forUpdate } from '../../models/batch.ts';
 import { agentById, agentList, createAgent, updateAgent } from '../../models/tenant/agent.ts';
 import type { AgentRow } from '../../models/tenant/tables.ts';
+import { Refusal } from '../../policies/refusal.ts';
+import { type Rights, sometimesHidden } from '../../policies/rights.ts';
+import { environments } from '../../policies/rule.ts';
 import { etag, presentAgent, presentPage } from '../present.ts';
 import { type Answer, requireVersion } from '../route.ts';
 import { agent, changesNothing, changing, id, line, page, pagingBy } from '../shapes.ts';
@@ -21,6 +24,7 @@ const written = z.strictObject({
   instructions: text(50_000).default(''),
   model: line(100),
   tags: tags.default([]),
+  environment: z.enum(environments).default('production'),
 });
 
 const changed = z
@@ -30,17 +34,18 @@ const changed = z
     instructions: text(50_000),
     model: line(100),
     tags,
+    environment: z.enum(environments),
   })
   .partial()
   .refine(changing, changesNothing);
 
-const rowOf = (stored: AgentRow) =>
-  presentAgent({
-    ...stored,
-    owner_id: stored.ownerId,
-    created_at: stored.createdAt,
-    updated_at: stored.updatedAt,
-  });
+/** As a row comes from SQL. */
+const rowOf = (stored: AgentRow) => ({
+  ...stored,
+  owner_id: stored.ownerId,
+  created_at: stored.createdAt,
+  updated_at: stored.updatedAt,
+});
 
 export const listAgents = tenantRead({
   method: 'get',
@@ -53,10 +58,17 @@ export const listAgents = tenantRead({
     name: z.string().max(100).optional(),
     model: z.string().max(100).optional(),
     tag: z.string().max(50).optional(),
+    environment: z.enum(environments).optional(),
   }),
   answers: { 200: page(agent) },
-  load: ({ query, tenantId }) => agentList(tenantId, query, query.cursor, query.limit + 1),
-  handle: ({ rows, query }) => ({ status: 200, body: presentPage(rows, query.limit, presentAgent) }),
+  filtered: true,
+  load: ({ query, tenantId, visible }) =>
+    agentList(tenantId, query, visible, { cursor: query.cursor, limit: query.limit + 1 }),
+  handle: ({ rows, query, rights, hidden }) => {
+    refuseHiddenFilters(rights, { model: query.model, tags: query.tag, environment: query.environment });
+    const body = presentPage(rows, query.limit, (row) => presentAgent(row, hidden(row)));
+    return { status: 200, body };
+  },
 });
 
 export const readAgent = tenantRead({
@@ -68,7 +80,11 @@ export const readAgent = tenantRead({
   params,
   answers: { 200: agent },
   load: ({ params: { agentId }, tenantId }) => agentById(tenantId, agentId),
-  handle: ({ row }) => ({ status: 200, body: presentAgent(row), headers: etag(row.version) }),
+  handle: ({ row, hidden }) => ({
+    status: 200,
+    body: presentAgent(row, hidden(row)),
+    headers: etag(row.version),
+  }),
 });
 
 export const makeAgent = tenantWrite({
@@ -79,14 +95,14 @@ export const makeAgent = tenantWrite({
   permit: ['create', 'Agent'],
   body: written,
   answers: { 201: agent },
-  handle: async ({ tenant, body, principal }): Promise<Answer> => {
-    const made = await createAgent(tenant, body, principal.id);
-    const shown = rowOf(made.get());
+  makes: ({ body, me }) => ({ ...body, ownerId: me }),
+  handle: async ({ tenant, body, me, hidden }): Promise<Answer> => {
+    const made = rowOf((await createAgent(tenant, body, me)).get());
     return {
       status: 201,
-      body: shown,
+      body: presentAgent(made, hidden(made)),
       headers: { ...etag(made.version), Location: `/v1/agents/${made.id}` },
-      audit: { id: made.id, after: shown },
+      audit: { id: made.id, after: made },
     };
   },
 });
@@ -101,12 +117,19 @@ export const changeAgent = tenantWrite({
   body: changed,
   answers: { 200: agent },
   load: ({ params: { agentId }, tenantId }) => forUpdate(agentById(tenantId, agentId)),
-  handle: async ({ tenant, params: { agentId }, body, ...call }) => {
+  handle: async ({ tenant, params: { agentId }, body, hidden, insist, ...call }) => {
     const stored = await tenant.Agent.findByPk(agentId, { rejectOnEmpty: true });
     requireVersion(call, stored.version);
     const before = rowOf(stored.get());
     const after = rowOf((await updateAgent(stored, given(body))).get());
-    return { status: 200, body: after, headers: etag(after.version), audit: { id: agentId, before, after } };
+    // What one may change must still be so afterwards: nobody moves an agent to where it is not theirs to change.
+    insist('update', after);
+    return {
+      status: 200,
+      body: presentAgent(after, hidden(after)),
+      headers: etag(after.version),
+      audit: { id: agentId, before, after },
+    };
   },
 });
 
@@ -125,6 +148,16 @@ export const removeAgent = tenantWrite({
     return { status: 204, audit: { id: agentId, before: presentAgent(row) } };
   },
 });
+
+/** To filter by a field that may be hidden would tell its content. */
+function refuseHiddenFilters(rights: Rights, filters: Record<string, unknown>): void {
+  const hidden = sometimesHidden(rights, 'Agent').filter((field) => filters[field] !== undefined);
+  if (hidden.length > 0)
+    throw new Refusal(
+      'forbidden',
+      `Your roles hide ${hidden.join(', ')} of some agents; filter by something else.`,
+    );
+}
 
 /** Only what was sent: an absent field stays as it is. */
 function given<T extends object>(body: T): { [K in keyof T]?: Exclude<T[K], undefined> } {

@@ -26,7 +26,7 @@ export const me = tenantRead({
       })
       .meta({ id: 'Me' }),
   },
-  handle: async ({ principal, roles, tenantId, place }) => {
+  handle: async ({ principal, credential: { roles }, tenantId, place }) => {
     const [rows] = await readInTenant(place, [
       { text: `SELECT name, email FROM ${schemaOf(tenantId)}.users WHERE id = $1`, values: [principal.id] },
     ]);

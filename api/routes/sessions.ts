@@ -108,7 +108,7 @@ export const signOut = tenantWrite({
   summary: 'Sign out: end the session this request was made with',
   permit: ['read', 'Organisation'],
   answers: { 204: null },
-  handle: async ({ tenant, credentialId, principal }) => {
+  handle: async ({ tenant, credential: { credentialId }, principal }) => {
     if (principal.kind !== 'user')
       throw new Refusal('conflict', 'This request was made with a key, not with a session.');
     await endSession(tenant, credentialId);

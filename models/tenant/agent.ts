@@ -3,38 +3,50 @@ import type { Statement } from '../batch.ts';
 import { newId, schemaOf } from '../ids.ts';
 import { isDuplicate, type TenantScope } from '../scope.ts';
 import type { Stored } from '../stored.ts';
+import type { Visible } from '../visible.ts';
 import type { AgentRow } from './tables.ts';
 
 /** Agents of the tenant one is in. The two reads are a hot path: see models/batch.ts. */
-export type NewAgent = Pick<AgentRow, 'name' | 'description' | 'instructions' | 'model' | 'tags'>;
+export type NewAgent = Pick<
+  AgentRow,
+  'name' | 'description' | 'instructions' | 'model' | 'tags' | 'environment'
+>;
 
-const columns = 'id, name, description, instructions, model, tags, owner_id, version, created_at, updated_at';
+const columns =
+  'id, name, description, instructions, model, tags, environment, owner_id, version, created_at, updated_at';
 
 export function agentById(tenantId: string, id: string): Statement {
   return { text: `SELECT ${columns} FROM ${schemaOf(tenantId)}.agents WHERE id = $1`, values: [id] };
 }
 
-export type AgentFilter = { name?: string | undefined; model?: string | undefined; tag?: string | undefined };
+export type AgentFilter = {
+  name?: string | undefined;
+  model?: string | undefined;
+  tag?: string | undefined;
+  environment?: string | undefined;
+};
 
+/** Only what was asked for stands in the statement, so that its plan can use what narrows it most. */
 export function agentList(
   tenantId: string,
   filter: AgentFilter,
-  after: string | undefined,
-  limit: number,
+  visible: Visible,
+  { cursor, limit }: { cursor?: string | undefined; limit: number },
 ): Statement {
-  return {
-    text: `SELECT ${columns} FROM ${schemaOf(tenantId)}.agents
-           WHERE ($1::text IS NULL OR name_key = $1) AND ($2::text IS NULL OR model = $2) AND ($3::text IS NULL OR $3 = ANY (tags))
-             AND ($4::text IS NULL OR id < $4)
-           ORDER BY id DESC LIMIT $5`,
-    values: [
-      filter.name ? nameKey(filter.name) : null,
-      filter.model ?? null,
-      filter.tag ?? null,
-      after ?? null,
-      limit,
-    ],
-  };
+  const values: Statement['values'] = [];
+  const slot = (value: string | number) => `$${values.push(value)}`;
+  const parts = [
+    filter.name && `name_key = ${slot(nameKey(filter.name))}`,
+    filter.model && `model = ${slot(filter.model)}`,
+    filter.tag && `${slot(filter.tag)} = ANY (tags)`,
+    filter.environment && `environment = ${slot(filter.environment)}`,
+    cursor && `id < ${slot(cursor)}`,
+  ].filter(Boolean);
+  const may = visible(values.length + 1);
+  values.push(...may.values);
+  const text = `SELECT ${columns} FROM ${schemaOf(tenantId)}.agents WHERE ${[...parts, may.text].join(' AND ')}
+    ORDER BY id DESC LIMIT ${slot(limit)}`;
+  return { text, values };
 }
 
 /** Names are unique without regard to case or Unicode form. */

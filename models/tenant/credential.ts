@@ -13,10 +13,14 @@ export type Credential = {
   plan: string;
   planVersion: number;
   roles: string[];
+  /** Roles of the person a key belongs to, which it may not exceed; undefined when nothing bounds it. */
+  bound?: string[];
+  /** Raised with every change of a role's rules. */
+  rightsVersion: number;
 };
 
 const common = (schema: string, principal: string) => `
-  t.state AS tenant_state, t.plan, t.plan_version,
+  t.state AS tenant_state, t.plan, t.plan_version, t.rights_version,
   (SELECT string_agg(a.role, ' ') FROM ${schema}.role_assignments a WHERE a.principal_id = ${principal}) AS roles`;
 
 export function credentialByToken(tenantId: string, kind: TokenKind, hash: string): Statement {
@@ -41,15 +45,26 @@ export function asCredential(row: Row | undefined): Credential | undefined {
     tenantState: String(row.tenant_state) as Credential['tenantState'],
     plan: String(row.plan),
     planVersion: Number(row.plan_version),
-    roles: row.roles ? String(row.roles).split(' ') : [],
+    ...standingOf(row),
   };
 }
 
-/** The roles a principal has right now, for deciding about work that began earlier. */
-export function rolesOf(tenantId: string, principalId: string): Statement {
+export type Standing = Pick<Credential, 'roles' | 'bound' | 'rightsVersion'>;
+
+export function standingOf(row: Row): Standing {
+  return {
+    roles: row.roles ? String(row.roles).split(' ') : [],
+    rightsVersion: Number(row.rights_version),
+  };
+}
+
+/** How a principal stands right now, for deciding about work that began earlier. */
+export function principalById(tenantId: string, principalId: string): Statement {
   const schema = schemaOf(tenantId);
   return {
-    text: `SELECT string_agg(role, ' ') AS roles FROM ${schema}.role_assignments WHERE principal_id = $1`,
+    text: `SELECT t.rights_version,
+             (SELECT string_agg(role, ' ') FROM ${schema}.role_assignments WHERE principal_id = $1) AS roles
+           FROM ${schema}.tenant t`,
     values: [principalId],
   };
 }

@@ -1,4 +1,5 @@
 import { DataTypes, type Sequelize } from 'sequelize';
+import type { Environment } from '../../policies/rule.ts';
 import type { Stored, Table } from '../stored.ts';
 
 /** One tenant's tables as Sequelize models, named without a schema: the transaction's place decides whose they are. */
@@ -10,6 +11,7 @@ export type AgentRow = {
   instructions: string;
   model: string;
   tags: string[];
+  environment: Environment;
   ownerId: string | null;
   version: number;
   createdAt: Date;
@@ -69,6 +71,7 @@ export function tenantTables(db: Sequelize): TenantTables {
       instructions: { ...text(), defaultValue: '' },
       model: text(),
       tags: { type: ARRAY(TEXT), allowNull: false, defaultValue: [] },
+      environment: { ...text(), defaultValue: 'production' },
       ownerId: TEXT,
       version: { type: INTEGER, allowNull: false, defaultValue: 1 },
       createdAt: now(),

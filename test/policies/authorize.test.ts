@@ -9,6 +9,7 @@ import {
   tenantRoles,
 } from '../../policies/permissions.ts';
 import { systemActors } from '../../policies/principal.ts';
+import { rightsOfBuiltIn } from '../../policies/rights.ts';
 
 const roles: BuiltInRole[] = [...tenantRoles, ...platformRoles];
 const may = (
@@ -16,47 +17,90 @@ const may = (
   action: (typeof actions)[number],
   type: (typeof subjects)[number],
   object = {},
-) => authorize(role, action, { type, object });
+) => authorize(rightsOfBuiltIn(role), action, { type, object, ids: ['me'] });
+
+/** Of somebody else's, and of one's own. */
+const own = { ownerId: 'me' };
 
 /**
  * What each role may do, approved by a person and written down apart from the table it checks. A row added to
- * policies/permissions.ts fails here until it stands here too.
+ * policies/permissions.ts fails here until it stands here too. In brackets: only of what is their own.
  */
 const approved = `
-create Agent: admin builder owner
-read Agent: admin auditor builder operator owner viewer
-update Agent: admin builder owner
-delete Agent: admin builder owner
-read Organisation: admin auditor billing builder operator owner viewer
-create Tenant: platform-owner
-read Tenant: platform-auditor platform-owner platform-support
-delete Tenant: platform-owner
-suspend Tenant: platform-owner platform-support
-reactivate Tenant: platform-owner platform-support
-rename Tenant: platform-owner platform-support
-read Operation: platform-auditor platform-owner platform-support
-retry Operation: platform-owner platform-support
+administer Organisation: owner
+assign Role: admin owner
 cancel Operation: platform-owner
-read PlatformAuditEvent: platform-auditor platform-owner
+create Agent: admin builder owner
+create ApiKey: admin owner (builder) (operator)
+create DutySeparation: admin owner
+create Invitation: admin owner
+create Role: admin owner
+create Tenant: platform-owner
+deactivate User: admin owner
+delete Agent: admin builder owner
+delete DutySeparation: admin owner
+delete Role: admin owner
+delete SecondFactor: admin owner (auditor) (billing) (builder) (operator) (viewer)
+delete Tenant: platform-owner
+delete User: admin owner
+reactivate Tenant: platform-owner platform-support
+reactivate User: admin owner
+read Agent: admin auditor builder operator owner viewer
+read ApiKey: admin auditor owner (billing) (builder) (operator) (viewer)
+read AuditEvent: admin auditor owner
+read DutySeparation: admin auditor owner
+read Invitation: admin auditor owner
 read Mailbox: platform-owner
+read Operation: platform-auditor platform-owner platform-support
+read Organisation: admin auditor billing builder operator owner viewer
+read Permission: admin auditor billing builder operator owner viewer
+read PlatformAuditEvent: platform-auditor platform-owner
+read Refusal: admin auditor owner (billing) (builder) (operator) (viewer)
+read Role: admin auditor billing builder operator owner viewer
+read SecondFactor: admin auditor owner (billing) (builder) (operator) (viewer)
+read SecurityPolicy: admin auditor owner
+read Session: admin auditor owner (billing) (builder) (operator) (viewer)
+read Tenant: platform-auditor platform-owner platform-support
+read User: admin auditor builder operator owner viewer (billing)
+rename Tenant: platform-owner platform-support
+reset Password: admin owner
+retry Operation: platform-owner platform-support
+revoke ApiKey: admin owner (auditor) (billing) (builder) (operator) (viewer)
+revoke Invitation: admin owner
+revoke Session: admin owner (auditor) (billing) (builder) (operator) (viewer)
+rotate ApiKey: admin owner (builder) (operator)
+simulate Permission: admin auditor owner
+suspend Tenant: platform-owner platform-support
+update Agent: admin builder owner
+update ApiKey: admin owner (builder) (operator)
+update Invitation: admin owner
+update Password: (admin) (auditor) (billing) (builder) (operator) (owner) (viewer)
+update Role: admin owner
+update SecondFactor: (admin) (auditor) (billing) (builder) (operator) (owner) (viewer)
+update SecurityPolicy: admin owner
+update User: admin owner (auditor) (billing) (builder) (operator) (viewer)
 `;
 
 describe('what a role may do', () => {
   it('R4.5 is what was approved, over every role, action and subject there is', () => {
     const lines = subjects.flatMap((subject) =>
       actions.flatMap((action) => {
-        const allowed = roles.filter((role) => may([role], action, subject).allowed).sort();
-        return allowed.length > 0 ? [`${action} ${subject}: ${allowed.join(' ')}`] : [];
+        const any = roles.filter((role) => may([role], action, subject).allowed).sort();
+        const onlyOwn = roles.filter(
+          (role) => !any.includes(role) && may([role], action, subject, own).allowed,
+        );
+        const marked = [...any, ...onlyOwn.sort().map((role) => `(${role})`)];
+        return marked.length > 0 ? [`${action} ${subject}: ${marked.join(' ')}`] : [];
       }),
     );
     assert.deepEqual(lines.sort(), approved.trim().split('\n').sort());
   });
 
   it('R4.5 never reaches from a tenant to the platform or back', () => {
-    for (const { scope, roles: holders, action, subject } of permissions) {
-      const own: readonly string[] = scope === 'tenant' ? tenantRoles : platformRoles;
+    for (const { scope, roles: holders, ownOnly, action, subject } of permissions) {
+      const its: readonly string[] = scope === 'tenant' ? tenantRoles : platformRoles;
       assert.ok(
-        holders.every((role) => own.includes(role)),
+        [...holders, ...ownOnly].every((role) => its.includes(role)),
         `${action} ${subject}`,
       );
     }
@@ -72,7 +116,7 @@ describe('what a role may do', () => {
     for (const role of ['', 'Owner', 'owner ', 'owners', 'platform', '__proto__', 'constructor', '*', 'all'])
       for (const subject of subjects)
         for (const action of actions)
-          assert.equal(may([role], action, subject).allowed, false, `${role}: ${action}`);
+          assert.equal(may([role], action, subject, own).allowed, false, `${role}: ${action}`);
     assert.equal(may([], 'read', 'Agent').allowed, false);
   });
 
@@ -82,7 +126,7 @@ describe('what a role may do', () => {
       ['builder', 'viewer'],
     ]) {
       const verdict = may(both, 'create', 'Agent');
-      assert.deepEqual(verdict, { allowed: true, rule: 'builder may create Agent' });
+      assert.deepEqual(verdict, { allowed: true, visible: true, rule: 'builder may create Agent' });
     }
     assert.equal(may(['viewer', 'auditor', 'billing'], 'create', 'Agent').allowed, false);
     // Abilities are kept by their roles; one that was asked for before must not answer for another.
@@ -98,7 +142,7 @@ describe('a refusal', () => {
       rule: 'no role allows delete Agent',
     });
     const hidden = may(['billing'], 'delete', 'Agent');
-    assert.equal(!hidden.allowed && hidden.visible, false);
+    assert.equal(hidden.allowed || hidden.visible, false);
   });
 });
 
@@ -107,7 +151,7 @@ describe('the object asked about', () => {
     const fields = { type: 'Organisation', constructor: { name: 'Organisation' } };
     assert.equal(may(['billing'], 'read', 'Agent', fields).allowed, false);
     const cast = { __caslSubjectType__: 'Organisation' };
-    assert.throws(() => may(['billing'], 'read', 'Agent', cast), /previously it was casted/);
+    assert.equal(may(['billing'], 'read', 'Agent', cast).allowed, false);
   });
 
   it('R4.5 is left as it was, so that one row can be asked about twice, as two things', () => {

@@ -1,0 +1,74 @@
+import type { Row } from '../models/batch.ts';
+import { systemTenantId } from '../models/system/tenant.ts';
+import { authorize, type Subject } from '../policies/authorize.ts';
+import { permissions } from '../policies/permissions.ts';
+import { Refusal } from '../policies/refusal.ts';
+import { factsOf } from '../policies/rule.ts';
+import type { Known } from './principal.ts';
+import type { Incoming, Permitted, Shape } from './route.ts';
+
+/** Where the API asks CASL: about the object that was loaded, the one about to be made, or a list as a whole. */
+export type Found = { row: Row; rows: Row[] };
+
+type Asked = Permitted & { method: string; params?: Shape; load?: unknown };
+
+/**
+ * With path parameters the first row is the object; when there is none, the question is asked of an object that does
+ * not exist, so that who may not look cannot tell it from one that does. A list is allowed to whoever may read some
+ * such objects; which ones, its SQL says.
+ */
+export function permitted(
+  spec: Asked,
+  found: { rows: Row[]; made?: Record<string, unknown> | undefined },
+  known: Known,
+  incoming: Incoming,
+): { found: Found; rule: string } {
+  const { rows, made } = found;
+  const [row = {}] = rows;
+  const one = spec.params !== undefined && spec.load !== undefined;
+  const id = one ? String(row.id ?? '') : undefined;
+  if (spec.method === 'get' && spec.params === undefined)
+    return { found: { row, rows }, rule: some(spec, known, incoming) };
+  const rule = decide(known, { permit: spec.permit, object: made ?? (one ? row : {}), id }, incoming);
+  if (one && rows.length === 0) throw nothingThere();
+  return { found: { row, rows }, rule };
+}
+
+/** Whether there may be such objects at all for whoever asks. */
+function some(spec: Asked, known: Known, incoming: Incoming): string {
+  const [action, type] = spec.permit;
+  const { rights } = known;
+  const allowed =
+    rights.ability.can(action, type) && (!rights.bound || rights.bound.ability.can(action, type));
+  if (!allowed) return decide(known, { permit: spec.permit, object: {} }, incoming);
+  const rule = rights.ability.relevantRuleFor(action, type);
+  return rule?.reason ?? `may ${action} ${type}`;
+}
+
+type Question = { permit: Permitted['permit']; object: Subject['object']; id?: string | undefined };
+
+/** Answers the rule that allows it; otherwise throws 404 or 403, and has the refusal recorded once all is rolled back. */
+export function decide(known: Known, { permit, object, id }: Question, incoming: Incoming): string {
+  const [action, type] = permit;
+  const { rights, ids } = known;
+  const verdict = authorize(rights, action, { type, object, ids });
+  if (verdict.allowed) return verdict.rule;
+  incoming.refused = { permit, facts: factsOf(object, ids), id, rule: verdict.rule };
+  if (!verdict.visible && id !== undefined) throw nothingThere();
+  throw new Refusal('forbidden', whyForbidden(known, permit));
+}
+
+/** Most who are refused are on the wrong side: operators at a tenant's routes, tenants' people at the platform's. */
+function whyForbidden({ principal }: Known, [action, type]: Permitted['permit']): string {
+  const operator = principal.kind !== 'system' && principal.tenantId === systemTenantId;
+  const scope = permissions.find((row) => row.action === action && row.subject === type)?.scope;
+  if (operator && scope === 'tenant')
+    return 'This is for members of an organisation; you are an operator of the platform.';
+  if (!operator && scope === 'platform')
+    return 'This is for operators of the platform; you are a member of an organisation.';
+  return `You may not ${action} ${type} here; GET /v1/explanations/{requestId} says why and who can change it.`;
+}
+
+function nothingThere(): Refusal {
+  return new Refusal('not-found', 'There is nothing at this address.');
+}
