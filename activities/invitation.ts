@@ -11,7 +11,7 @@ import {
 import { tenantKey } from '../models/tenant-key.ts';
 import { activity, type Close, placeFor, type Step } from './activity.ts';
 import { closeErrand } from './errand.ts';
-import { linkTo, minuteOf, senderOf, sendMail } from './mail.ts';
+import { deliver, linkTo, minuteOf, senderOf } from './mail.ts';
 
 /**
  * What an invitation does by mail and by time. The token is derived from the tenant's key, the invitation and its
@@ -134,7 +134,7 @@ type Wording = { id: string; subject: (name: string) => string; text: (name: str
 
 async function mail(tenantId: string, to: Addressed, { id, subject, text }: Wording): Promise<void> {
   const sender = await senderOf(tenantId);
-  await sendMail({
+  await deliver({
     id,
     to: { name: to.name, address: to.email },
     subject: subject(sender.name),

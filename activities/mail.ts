@@ -20,7 +20,7 @@ export type Mail = {
   text: string;
 };
 
-export async function sendMail({ id, ...mail }: Mail): Promise<void> {
+export async function deliver({ id, ...mail }: Mail): Promise<void> {
   const messageId = `<${id}@${config().http.baseDomain}>`;
   await mailer().sendMail({ from: config().mail.from, messageId, ...mail });
 }

@@ -13,7 +13,8 @@ import { requestIdOf, sendProblem, serve } from './serve.ts';
 
 /** The Express app. Routes come from their declarations; nothing else registers a path below /v1. */
 const bodyBytesMax = 256 * 1024;
-const json = express.text({ type: ['application/json', 'application/*+json'], limit: bodyBytesMax });
+const json = ['application/json', 'application/*+json'];
+const bodyAs = (type: string[]) => express.text({ type, limit: bodyBytesMax });
 
 export function createApp(): Express {
   const app = express();
@@ -24,7 +25,7 @@ export function createApp(): Express {
   const paths = new Map<string, string[]>();
   for (const route of routes) {
     const path = `/v1${route.path}`;
-    const before = route.method === 'get' ? [] : [json];
+    const before = route.method === 'get' ? [] : [bodyAs(route.csv ? [...json, 'text/csv'] : json)];
     app[route.method](path, ...before, serve(route));
     const offered = route.method === 'get' ? ['GET', 'HEAD'] : [route.method.toUpperCase()];
     paths.set(path, [...(paths.get(path) ?? []), ...offered]);

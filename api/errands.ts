@@ -1,5 +1,4 @@
 import type { Row } from '../models/batch.ts';
-import { newId } from '../models/ids.ts';
 import type { TenantScope } from '../models/scope.ts';
 import { type NewErrand, openErrands, type Startable } from '../models/system/operation.ts';
 import { placeOf } from '../models/system/tenant.ts';
@@ -19,8 +18,6 @@ type Asked = { tenantId: string; kind: ErrandKind; principal: Principal; request
 
 // A tenant that invites hundreds at once must not take all of Temporal's attention.
 const startedAtOnceMax = 8;
-
-export const errandAbout = (subjectId: string): Errand => ({ operationId: newId('op'), subjectId });
 
 export async function beginErrands(
   { sql }: TenantScope,

@@ -79,6 +79,8 @@ export type Declared<P extends Shape, Q extends Shape, B extends Shape> = {
   params?: P;
   query?: Q;
   body?: B;
+  /** Also takes text/csv, which this turns into what the body's shape is asked about. */
+  csv?: (text: string) => unknown;
   /** Why an Idempotency-Key is of no use here; without this every POST honours one. */
   notStored?: string;
   /** Status → shape of the body (null: none). The problems every route can answer are added by themselves. */
@@ -108,7 +110,7 @@ export function parseCall<P extends Shape, Q extends Shape, B extends Shape>(
   // ?tenant= says where the request is, not what it asks for (api/tenant-context.ts).
   const { tenant: _, ...asked } = request.query;
   const query = (declared.query ?? nothing).safeParse(asked);
-  const sent = bodyOf(request);
+  const sent = bodyOf(request, declared.csv);
   const body = (declared.body ?? nothing).safeParse(sent === undefined ? {} : sent);
   const errors = [
     ...Object.entries(asked).flatMap(([name, value]) => textFault(String(value), `?${name}`)),
@@ -132,11 +134,15 @@ export function parseCall<P extends Shape, Q extends Shape, B extends Shape>(
   };
 }
 
-export function bodyOf(request: Request): unknown {
-  if (typeof request.body === 'string') return parseBody(request.body);
+export function bodyOf(request: Request, csv?: (text: string) => unknown): unknown {
+  if (typeof request.body === 'string')
+    return csv && request.is('text/csv') ? csv(request.body) : parseBody(request.body);
   const length = request.headers['content-length'];
   if ((length !== undefined && length !== '0') || request.headers['transfer-encoding'] !== undefined) {
-    throw new Refusal('unsupported-media-type', 'Send the body as application/json.');
+    throw new Refusal(
+      'unsupported-media-type',
+      `Send the body as application/json${csv ? ' or text/csv' : ''}.`,
+    );
   }
   return undefined;
 }

@@ -1,6 +1,8 @@
 import type { Route } from '../route.ts';
 import { changeAgent, listAgents, makeAgent, readAgent, removeAgent } from './agents.ts';
 import { listPlatformAudit } from './audit-events.ts';
+import { inviteMany } from './bulk-invitations.ts';
+import { resendInvitation, revoke } from './invitation-changes.ts';
 import { accept } from './invitations.ts';
 import { readMailbox } from './mailbox.ts';
 import { me, ownTenant } from './me.ts';
@@ -8,6 +10,9 @@ import { cancel, listOperations, readOperation, retryParked } from './operations
 import { signIn, signOut } from './sessions.ts';
 import { callOff, deleteTenant, reactivateTenant, suspendTenant } from './tenant-lifecycle.ts';
 import { listTenants, onboardTenant, readTenant, renameTenant } from './tenants.ts';
+import { deactivate, reactivate, removePerson } from './user-access.ts';
+import { inviteUser, listInvitations, readInvitation } from './user-invitations.ts';
+import { changeUser, listUsers, readUser } from './users.ts';
 
 /**
  * Every route there is; the app, the OpenAPI document and the tests' matrix of refusals are made from this list.
@@ -24,6 +29,18 @@ export const routes: Route[] = [
   signIn,
   signOut,
   accept,
+  inviteUser,
+  inviteMany,
+  listInvitations,
+  readInvitation,
+  resendInvitation,
+  revoke,
+  listUsers,
+  readUser,
+  changeUser,
+  deactivate,
+  reactivate,
+  removePerson,
   readOperation,
   listOperations,
   retryParked,

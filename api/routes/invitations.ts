@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import { auditInTenant } from '../../models/audit.ts';
-import { hashPassword } from '../../models/passwords.ts';
-import { inTenant } from '../../models/scope.ts';
+import { hashPassword, passwordMatches } from '../../models/passwords.ts';
+import { inTenant, type Place } from '../../models/scope.ts';
 import { readToken } from '../../models/secrets.ts';
-import { acceptInvitation } from '../../models/tenant/invitation.ts';
+import { acceptInvitation, invitedBy } from '../../models/tenant/acceptance.ts';
 import { Refusal } from '../../policies/refusal.ts';
+import { endErrands } from '../errands.ts';
 import { claim, idempotencyKeyOf, remember } from '../idempotency.ts';
 import { isGone } from '../principal.ts';
 import { publicRoute } from '../public-route.ts';
@@ -31,17 +32,16 @@ export const accept = publicRoute({
   answers: { 201: z.object({ userId: id('usr'), tenantId: id('ten') }).meta({ id: 'Acceptance' }) },
   handle: async ({ params, body, requestId, source, incoming }) => {
     const { tenantId, hash, place } = await invited(params.token, incoming);
-    const passwordHash = await hashPassword(body.password);
+    const passwordHash = await passwordFor(place, hash, body.password);
     const key = idempotencyKeyOf(incoming.request, `invitation ${hash}`, route);
     return inTenant(place, async (tenant): Promise<Answer> => {
       const replayed = key && (await claim(tenant.sql, key));
       if (replayed) return replayed;
       const [{ state } = { state: '' }] = await tenant.sql<{ state: string }>('SELECT state FROM tenant');
       if (state !== 'active') throw new Refusal('tenant-suspended', `This organisation is ${state}.`);
-      const { userId, invitationId } = await acceptInvitation(tenant, hash, {
-        name: body.name,
-        passwordHash,
-      });
+      const given = { name: body.name, passwordHash };
+      const accepted = await acceptInvitation(tenant, tenantId, hash, given);
+      const { userId, invitationId, roles, operationId } = accepted;
       await auditInTenant(tenant.sql, {
         actor: { kind: 'user', id: userId, tenantId },
         action: 'accept Invitation',
@@ -50,8 +50,14 @@ export const accept = publicRoute({
         rule: 'whoever holds the mailed token',
         requestId,
         source,
+        before: { state: 'pending' },
+        after: { state: 'accepted', userId, roles },
       });
-      const answer: Answer = { status: 201, body: { userId, tenantId } };
+      const answer: Answer = {
+        status: 201,
+        body: { userId, tenantId },
+        afterCommit: () => endErrands({ tenantId, kind: 'invite-user', operationIds: [operationId] }),
+      };
       if (key) await remember(tenant.sql, key, answer);
       return answer;
     }).catch((cause: unknown) => {
@@ -62,6 +68,21 @@ export const accept = publicRoute({
 
 const notValid = () =>
   new Refusal('not-found', 'This invitation is not valid: it may be used, expired or withdrawn.');
+
+/**
+ * The hash of a new password; of somebody who is a member already the one they have is asked for, and stays. Before the
+ * transaction, which is not to wait for it.
+ */
+async function passwordFor(place: Place, hash: string, password: string): Promise<string | undefined> {
+  const invited = await inTenant(place, (tenant) => invitedBy(tenant, hash)).catch((cause: unknown) => {
+    // Used up is told where a stored answer can still be found (Idempotency-Key).
+    if (cause instanceof Refusal || isGone(cause)) return undefined;
+    throw cause;
+  });
+  if (invited?.userState !== 'active') return hashPassword(password);
+  if (await passwordMatches(invited.secret ?? undefined, password)) return undefined;
+  throw new Refusal('unauthenticated', 'You are a member already: give the password you have.');
+}
 
 /** Every token that opens nothing is answered alike, whatever is wrong with it. */
 async function invited(text: string, incoming: Incoming) {

@@ -122,6 +122,16 @@ export async function closeOperation(system: SystemScope, closing: Closing): Pro
   return closed;
 }
 
+/** Of a tenant that is no more: nobody is left for whom they could be done. Their workflows find them ended. */
+export async function cancelErrands({ sql }: SystemScope, tenantId: string): Promise<void> {
+  await sql(
+    `UPDATE operations SET state = 'cancelled', ended_at = now(), updated_at = now(),
+       problem = '{"title":"The operation did not succeed.","detail":"The tenant was deleted."}'
+     WHERE tenant_id = $1 AND NOT exclusive AND state IN ('running', 'parked')`,
+    [tenantId],
+  );
+}
+
 export type Mirror = {
   operationId: string;
   steps: StepRecord[];

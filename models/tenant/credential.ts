@@ -29,7 +29,8 @@ export function credentialByToken(tenantId: string, kind: TokenKind, hash: strin
     kind === 'key'
       ? `SELECT k.id AS credential_id, k.id AS principal_id, ${common(schema, 'k.id')}
          FROM ${schema}.api_keys k CROSS JOIN ${schema}.tenant t
-         WHERE k.token_hash = $1 AND (k.expires_at IS NULL OR k.expires_at > now())`
+         WHERE k.token_hash = $1 AND (k.expires_at IS NULL OR k.expires_at > now())
+           AND NOT EXISTS (SELECT FROM ${schema}.users o WHERE o.id = k.owner_id AND o.state <> 'active')`
       : `SELECT s.id AS credential_id, u.id AS principal_id, ${common(schema, 'u.id')}
          FROM ${schema}.sessions s JOIN ${schema}.users u ON u.id = s.user_id CROSS JOIN ${schema}.tenant t
          WHERE s.token_hash = $1 AND s.expires_at > now() AND u.state = 'active'`;
@@ -63,7 +64,8 @@ export function principalById(tenantId: string, principalId: string): Statement 
   const schema = schemaOf(tenantId);
   return {
     text: `SELECT t.rights_version,
-             (SELECT string_agg(role, ' ') FROM ${schema}.role_assignments WHERE principal_id = $1) AS roles
+             (SELECT string_agg(role, ' ') FROM ${schema}.role_assignments WHERE principal_id = $1
+                AND NOT EXISTS (SELECT FROM ${schema}.users WHERE id = $1 AND state <> 'active')) AS roles
            FROM ${schema}.tenant t`,
     values: [principalId],
   };

@@ -10,7 +10,7 @@ import { emailKey, validDays } from './invitation.ts';
  */
 export type Invitee = { email: string; name?: string | undefined; roles: string[] };
 
-export type Errand = { operationId: string; invitedBy: string };
+export type Errand = { operationId: string; by: Principal };
 
 /** Until the person says what they are called. */
 const placeholderOf = (email: string) => email.slice(0, email.lastIndexOf('@'));
@@ -18,7 +18,7 @@ const placeholderOf = (email: string) => email.slice(0, email.lastIndexOf('@'));
 export async function invite(
   tenant: TenantScope,
   { email, name, roles }: Invitee,
-  { operationId, invitedBy }: Errand,
+  { operationId, by }: Errand,
 ): Promise<string> {
   const key = emailKey(email);
   const [known] = await tenant.sql<{ id: string }>(
@@ -27,7 +27,8 @@ export async function invite(
     [key, name ?? null, email],
   );
   const userId = known?.id ?? newId('usr');
-  if (!known)
+  if (known) await expireOverdue(tenant, userId, by);
+  else
     await tenant.User.create({
       id: userId,
       email,
@@ -40,7 +41,7 @@ export async function invite(
     `INSERT INTO invitations (id, user_id, roles, state, invited_by, operation_id, expires_at)
      VALUES ($1, $2, ARRAY(SELECT jsonb_array_elements_text($3::jsonb)), 'pending', $4, $5,
        now() + make_interval(days => ${validDays}))`,
-    [id, userId, JSON.stringify(roles), invitedBy, operationId],
+    [id, userId, JSON.stringify(roles), by.id, operationId],
   );
   return id;
 }
@@ -49,14 +50,14 @@ export async function invite(
 export async function promiseAnew(
   { sql }: TenantScope,
   invitationId: string,
-  { operationId, invitedBy }: Errand,
+  { operationId, by }: Errand,
 ): Promise<void> {
   await sql(
     `UPDATE invitations SET state = 'pending', token_hash = NULL, operation_id = $2, invited_by = $3, issued_at = now(),
        expires_at = now() + make_interval(days => ${validDays}), sent_at = NULL, reminded_at = NULL, ended_at = NULL,
        version = version + 1
      WHERE id = $1`,
-    [invitationId, operationId, invitedBy],
+    [invitationId, operationId, by.id],
   );
 }
 
@@ -101,21 +102,20 @@ export async function revokeInvitationsBy(
   return ended.flatMap(({ operationId }) => operationId ?? []);
 }
 
-/** Frees the way for another invitation of these people: what is over is written down as expired. */
-export async function expireOverdue({ sql }: TenantScope, userIds: string[], by: Principal): Promise<void> {
-  const ended = await sql<Ended>(
+/** Frees the way for another invitation of this person: one that is over is written down as expired. */
+async function expireOverdue({ sql }: TenantScope, userId: string, by: Principal): Promise<void> {
+  const [ended] = await sql<Ended>(
     `UPDATE invitations SET state = 'expired', token_hash = NULL, ended_at = now(), version = version + 1
-     WHERE user_id IN (SELECT jsonb_array_elements_text($1::jsonb)) AND state = 'pending' AND expires_at <= now()
-     RETURNING id, operation_id AS "operationId"`,
-    [JSON.stringify(userIds)],
+     WHERE user_id = $1 AND state = 'pending' AND expires_at <= now() RETURNING id`,
+    [userId],
   );
-  for (const { id } of ended)
-    await auditInTenant(sql, {
-      actor: by,
-      action: 'expire Invitation',
-      subject: { type: 'Invitation', id },
-      outcome: 'done',
-      before: { state: 'pending' },
-      after: { state: 'expired' },
-    });
+  if (!ended) return;
+  await auditInTenant(sql, {
+    actor: by,
+    action: 'expire Invitation',
+    subject: { type: 'Invitation', id: ended.id },
+    outcome: 'done',
+    before: { state: 'pending' },
+    after: { state: 'expired' },
+  });
 }

@@ -21,7 +21,7 @@ const shortSeconds = 6;
 const askFor = (operator: Principal, seconds = shortSeconds): Promise<Startable> =>
   askForErrand('invite-user', operator, async (tenant, { operationId, by }) => {
     const invitee = { email: `${newId('usr')}@example.com`, name: 'Grace Guest', roles: ['viewer'] };
-    const id = await invite(tenant, invitee, { operationId, invitedBy: by.id });
+    const id = await invite(tenant, invitee, { operationId, by });
     await tenant.sql(
       'UPDATE invitations SET expires_at = issued_at + make_interval(secs => $2) WHERE id = $1',
       [id, seconds],
