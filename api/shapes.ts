@@ -129,3 +129,30 @@ export const agent = z
     updatedAt: moment,
   })
   .meta({ id: 'Agent' });
+
+const some = z.object({ count: z.int(), sample: z.array(z.string()) });
+
+export const rightsChange = z
+  .object({
+    affected: z.array(
+      z.object({
+        id: z.string(),
+        kind: z.enum(['user', 'api-key']),
+        name: z.string(),
+        changes: z.array(
+          z.object({
+            action: z.string(),
+            subject: z.string(),
+            before: z.array(z.string()),
+            after: z.array(z.string()),
+            gained: some.optional(),
+            lost: some.optional(),
+            hides: z.array(z.string()).optional(),
+            shows: z.array(z.string()).optional(),
+          }),
+        ),
+      }),
+    ),
+    further: z.int().meta({ description: 'How many more hold the role than were looked at.' }),
+  })
+  .meta({ id: 'RightsChange', description: 'Who would gain and lose what.' });

@@ -82,6 +82,8 @@ type Acting = {
  */
 export async function lockPerson(tenant: TenantScope, acting: Acting, userId: string, what: string) {
   const { sql } = tenant;
+  // In this order everywhere: the person first, then the tenant (models/tenant/holders.ts).
+  await sql('SELECT id FROM users WHERE id = $1 FOR UPDATE', [userId]);
   await sql('SELECT id FROM tenant FOR UPDATE');
   const { tenantId, principal, me, rights } = acting;
   if (me === userId)

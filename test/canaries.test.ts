@@ -9,7 +9,7 @@ import { lifecycleId } from '../workflows/registry.ts';
 import { operator } from './support/client.ts';
 import { handed } from './support/environment.ts';
 import { useSharedModels } from './support/people.ts';
-import { parametersOf, pathOf, type World } from './support/route-matrix.ts';
+import { parametersOf, pathOf, type World, worldOf } from './support/route-matrix.ts';
 import { follow, type Member, member, type Shown } from './support/tenants.ts';
 
 /** Strings that stand nowhere but in acme's own data. Wherever else one turns up, something leaked. */
@@ -37,17 +37,10 @@ describe('what is acme’s', () => {
       member({ region: 'eu' }),
     ]);
     const { name, description, instructions, tag } = secrets;
-    const agents = await Promise.all([
-      acme.call<{ id: string }>('POST', '/v1/agents', {
-        name,
-        description,
-        instructions,
-        model: 'demo',
-        tags: [tag],
-      }),
-      globex.call<{ id: string }>('POST', '/v1/agents', { name: 'ordinary', model: 'demo' }),
-    ]);
-    world = { acme, globex, agents: { acme: agents[0].body.id, globex: agents[1].body.id } };
+    world = await worldOf(acme, globex);
+    const agent = { name, description, instructions, model: 'demo', tags: [tag] };
+    const { body } = await acme.call<{ id: string }>('POST', '/v1/agents', agent);
+    world.ids.acme.agentId = body.id;
     canaries.push(acme.email, acme.tenant.slug);
   });
 
@@ -75,10 +68,10 @@ describe('what is acme’s', () => {
   }
 
   it('R2.1 is found by no filter of globex', async () => {
-    for (const query of [`name=${secrets.name}`, `tag=${secrets.tag}`, `cursor=${world.agents.acme}`]) {
+    for (const query of [`name=${secrets.name}`, `tag=${secrets.tag}`, `cursor=${world.ids.acme.agentId}`]) {
       const { text, body } = await globex.call<{ items: { id: string }[] }>('GET', `/v1/agents?${query}`);
       clean(text, query);
-      assert.ok(body.items.every((each) => each.id === world.agents.globex));
+      assert.ok(body.items.every((each) => each.id === world.ids.globex.agentId));
     }
   });
 

@@ -1,63 +1,54 @@
 import { z } from 'zod';
 import { auditList } from '../../models/system/audit-event.ts';
+import { tenantAuditList } from '../../models/tenant/audit-event.ts';
+import { auditEvent, auditPage, presentAuditEvent } from '../audit-event.ts';
 import { platformRead } from '../platform-route.ts';
-import { iso } from '../present.ts';
-import { id, moment, page, pagingBy } from '../shapes.ts';
+import { id, page, pagingBy } from '../shapes.ts';
+import { tenantRead } from '../tenant-route.ts';
 
-const event = z
-  .object({
-    seq: z.string(),
-    id: z.string(),
-    at: moment,
-    actor: z.looseObject({}),
-    action: z.string(),
-    subject: z.object({ type: z.string(), id: z.string().nullable() }),
-    tenantId: z.string().nullable(),
-    outcome: z.string(),
-    rule: z.string().nullable(),
-    reason: z.string().nullable(),
-    requestId: z.string().nullable(),
-    operationId: z.string().nullable(),
-    source: z.string().nullable(),
-    details: z.looseObject({}),
-  })
-  .meta({ id: 'AuditEvent' });
+const tag = 'Audit';
+const short = z.string().max(100).optional();
+
+export const listAudit = tenantRead({
+  method: 'get',
+  path: '/audit-events',
+  tag,
+  summary:
+    'Who did what in the organisation, newest first; of people and rights with what was before and after',
+  permit: ['read', 'AuditEvent'],
+  query: z.strictObject({
+    ...pagingBy('number'),
+    action: short,
+    subjectType: short,
+    subjectId: short,
+    actorId: short,
+    requestId: short,
+    outcome: z.enum(['asked', 'done', 'refused', 'failed', 'cancelled']).optional(),
+  }),
+  answers: { 200: page(auditEvent) },
+  load: ({ query, tenantId }) =>
+    tenantAuditList(tenantId, query, { cursor: query.cursor, limit: query.limit + 1 }),
+  handle: ({ rows, query }) => ({ status: 200, body: auditPage(rows, query.limit, presentAuditEvent) }),
+});
 
 export const listPlatformAudit = platformRead({
   method: 'get',
   path: '/platform/audit-events',
-  tag: 'Audit',
+  tag,
   summary: 'Who did what to which tenant, newest first',
   permit: ['read', 'PlatformAuditEvent'],
   query: z.strictObject({
     ...pagingBy('number'),
     tenantId: id('ten').optional(),
     operationId: id('op').optional(),
-    action: z.string().max(100).optional(),
+    action: short,
   }),
-  answers: { 200: page(event) },
-  load: ({ query }) => auditList(query, query.cursor, query.limit + 1),
-  handle: ({ rows, query }) => {
-    const items = rows.slice(0, query.limit).map(present);
-    return { status: 200, body: { items, nextCursor: rows.length > query.limit ? items.at(-1)?.seq : null } };
+  answers: {
+    200: page(auditEvent.extend({ tenantId: z.string().nullable() }).meta({ id: 'PlatformAuditEvent' })),
   },
+  load: ({ query }) => auditList(query, query.cursor, query.limit + 1),
+  handle: ({ rows, query }) => ({
+    status: 200,
+    body: auditPage(rows, query.limit, (row) => ({ ...presentAuditEvent(row), tenantId: row.tenant_id })),
+  }),
 });
-
-function present(row: Record<string, unknown>) {
-  return {
-    seq: String(row.seq),
-    id: row.id,
-    at: iso(row.at),
-    actor: row.actor,
-    action: row.action,
-    subject: { type: row.subject_type, id: row.subject_id },
-    tenantId: row.tenant_id,
-    outcome: row.outcome,
-    rule: row.rule,
-    reason: row.reason,
-    requestId: row.request_id,
-    operationId: row.operation_id,
-    source: row.source,
-    details: row.details,
-  };
-}

@@ -52,6 +52,11 @@ export async function acceptInvitation(
   { name, passwordHash }: Given,
 ): Promise<Invited> {
   const { sql } = tenant;
+  // The person before the invitation, as whoever removes a person locks them.
+  await sql(
+    'SELECT id FROM users WHERE id = (SELECT user_id FROM invitations WHERE token_hash = $1) FOR UPDATE',
+    [tokenHash],
+  );
   const invited = await invitedBy(tenant, tokenHash);
   if ((invited.userState === 'active') !== (passwordHash === undefined)) throw notValid();
   await insistStillGood(tenant, tenantId, invited);

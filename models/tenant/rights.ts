@@ -29,10 +29,14 @@ export async function rightsOf(tenantId: string, standing: Standing, ask: Ask): 
   const name = `${tenantId} ${rightsVersion} ${roles.toSorted().join(' ')}|${bound?.toSorted().join(' ') ?? ''}`;
   const known = compiled.get(name);
   if (known) return known;
-  const rules = await rulesOf(tenantId, [...roles, ...(bound ?? [])], ask);
-  const made = compile(grantsOf(roles, rules), bound && compile(grantsOf(bound, rules)));
+  const made = await compiledNow(tenantId, standing, ask);
   compiled.set(name, made);
   return made;
+}
+
+async function compiledNow(tenantId: string, { roles, bound }: Standing, ask: Ask): Promise<Rights> {
+  const rules = await rulesOf(tenantId, [...roles, ...(bound ?? [])], ask);
+  return compile(grantsOf(roles, rules), bound && compile(grantsOf(bound, rules)));
 }
 
 const grantsOf = (roles: string[], rules: Map<string, Grant[]>): Grant[] =>
@@ -51,15 +55,27 @@ async function rulesOf(tenantId: string, roles: string[], ask: Ask): Promise<Map
 
 const grants = (role: string, rules: Rule[]): Grant[] => rules.map((rule) => ({ role, rule }));
 
-/** What holding these roles would allow, by the rules as they are within this transaction. */
-export async function rightsOfRoles(sql: Sql, tenantId: string, roles: string[]): Promise<Rights> {
+/**
+ * What holding these roles would allow, by the rules as they are within this transaction; `instead` are roles taken
+ * as if their rules were others.
+ */
+export async function rightsOfRoles(
+  sql: Sql,
+  tenantId: string,
+  roles: string[],
+  instead: Record<string, Rule[]> = {},
+): Promise<Rights> {
   const rules = await rulesOf(tenantId, roles, ({ text, values }) => sql(text, values));
+  for (const [role, given] of Object.entries(instead)) rules.set(role, grants(role, given));
   return compile(grantsOf(roles, rules));
 }
 
-/** What a person or key may at this moment, within this transaction. */
+/**
+ * What a person or key may at this moment, within this transaction. Never kept: a version that this transaction has
+ * raised and then takes back would come again with other rules.
+ */
 export async function rightsOfPrincipal(sql: Sql, tenantId: string, principalId: string): Promise<Rights> {
   const { text, values } = principalById(tenantId, principalId);
   const [row = {}] = await sql<Row>(text, values);
-  return rightsOf(tenantId, standingOf(row), (asked) => sql(asked.text, asked.values));
+  return compiledNow(tenantId, standingOf(row), (asked) => sql(asked.text, asked.values));
 }

@@ -17,6 +17,7 @@ import {
   publicRoutes,
   refusedRoles,
   type World,
+  worldOf,
 } from '../support/route-matrix.ts';
 import { invitationToken, sharedUrl, twoTenants } from '../support/tenants.ts';
 
@@ -43,11 +44,7 @@ describe('every route', () => {
   before(async () => {
     useSharedModels();
     const [acme, globex] = await twoTenants();
-    const agent = { name: 'alpha', model: 'demo' };
-    const [mine, theirs] = await Promise.all(
-      [acme, globex].map((each) => each.call<{ id: string }>('POST', '/v1/agents', agent)),
-    );
-    world = { acme, globex, agents: { acme: mine?.body.id ?? '', globex: theirs?.body.id ?? '' } };
+    world = await worldOf(acme, globex);
     for (const role of allRoles) holders.set(role, await holderOf(role, acme.tenant.id));
   });
 

@@ -2,6 +2,7 @@ import type { Route } from '../../api/route.ts';
 import { newId } from '../../models/ids.ts';
 import { newToken } from '../../models/secrets.ts';
 import { type BuiltInRole, permissions, platformRoles, tenantRoles } from '../../policies/permissions.ts';
+import { signedInPerson } from './people.ts';
 import { asked, freshSlug, type Member, password } from './tenants.ts';
 
 /**
@@ -9,11 +10,34 @@ import { asked, freshSlug, type Member, password } from './tenants.ts';
  * its path. Everything else (methods, shapes, permissions, statuses) they read off the declaration itself. A route
  * that is missing here, or a path parameter nobody can fill, fails the tests by name.
  */
-export type World = {
-  acme: Member;
-  globex: Member;
-  agents: { acme: string; globex: string };
-};
+export type World = { acme: Member; globex: Member; ids: { acme: Ids; globex: Ids } };
+
+/** One object of each kind that a path can name. */
+type Ids = { agentId: string; userId: string; role: string; dutySeparationId: string; requestId: string };
+
+export async function worldOf(acme: Member, globex: Member): Promise<World> {
+  return { acme, globex, ids: { acme: await filled(acme), globex: await filled(globex) } };
+}
+
+async function filled(as: Member): Promise<Ids> {
+  const { id: userId } = await signedInPerson(as.tenant.id, 'viewer');
+  const role = freshSlug('role');
+  const agent = await made(as, '/v1/agents', { name: freshSlug('agent'), model: 'demo' });
+  const rules = [{ effect: 'allow', action: 'read', subject: 'Agent' }];
+  await made(as, '/v1/roles', { name: role, title: 'A role', rules });
+  const separation = await made(as, '/v1/duty-separations', { name: role, roles: ['billing', role] });
+  const { headers } = await as.call('GET', `/v1/agents/${newId('agt')}`);
+  const requestId = String(headers['x-request-id']);
+  return { agentId: agent.id, userId, role, dutySeparationId: separation.id, requestId };
+}
+
+async function made(as: Member, path: string, body: object): Promise<{ id: string }> {
+  const reply = await as.call<{ id: string }>('POST', path, body);
+  if (reply.status !== 201) throw new Error(`${path} answered ${reply.status}: ${reply.text}`);
+  return reply.body;
+}
+
+const readAgents = [{ effect: 'allow', action: 'read', subject: 'Agent' }];
 
 /** Acceptable bodies, by route; `null` for a route that takes none. */
 export const acceptable: Record<string, (() => unknown) | null> = {
@@ -22,6 +46,24 @@ export const acceptable: Record<string, (() => unknown) | null> = {
   'post /agents': () => ({ name: freshSlug('agent'), model: 'demo' }),
   'patch /agents/:agentId': () => ({ description: 'changed' }),
   'delete /agents/:agentId': null,
+  'get /roles': null,
+  'get /roles/:role': null,
+  'post /roles': () => ({ name: freshSlug('role'), title: 'A role', rules: readAgents }),
+  'patch /roles/:role': () => ({ title: 'Another title' }),
+  'delete /roles/:role': null,
+  'put /users/:userId/roles/:role': null,
+  'delete /users/:userId/roles/:role': null,
+  'get /permissions': null,
+  'post /permissions/simulations': () => ({
+    principalId: newId('usr'),
+    action: 'read',
+    subject: { type: 'Agent' },
+  }),
+  'get /explanations/:requestId': null,
+  'get /duty-separations': null,
+  'post /duty-separations': () => ({ name: freshSlug('duty'), roles: ['viewer', 'builder'] }),
+  'delete /duty-separations/:dutySeparationId': null,
+  'get /audit-events': null,
   'get /me': null,
   'get /tenant': null,
   'post /sessions': () => ({ email: 'nobody@example.com', password }),
@@ -62,9 +104,17 @@ export const publicRoutes = ['post /invitations/:token/acceptance', 'post /sessi
 
 type Values = { own: string; foreign: string; absent: string };
 
+const of =
+  (name: keyof Ids, absent: () => string) =>
+  ({ ids }: World): Values => ({ own: ids.acme[name], foreign: ids.globex[name], absent: absent() });
+
 /** For each path parameter: one of acme's, one of globex's, and one that nobody has. */
 const parameters: Record<string, (world: World) => Values> = {
-  agentId: ({ agents }) => ({ own: agents.acme, foreign: agents.globex, absent: newId('agt') }),
+  agentId: of('agentId', () => newId('agt')),
+  userId: of('userId', () => newId('usr')),
+  role: of('role', () => freshSlug('role')),
+  dutySeparationId: of('dutySeparationId', () => newId('dut')),
+  requestId: of('requestId', () => newId('req')),
   tenantId: ({ acme, globex }) => ({
     own: acme.tenant.id,
     foreign: globex.tenant.id,
@@ -115,9 +165,15 @@ export const allRoles: BuiltInRole[] = [...tenantRoles, ...platformRoles];
 export function refusedRoles(route: Route): { role: BuiltInRole; status: 403 | 404 }[] {
   if (!route.permit) return [];
   const [action, subject] = route.permit;
-  const may = (role: BuiltInRole, what: string) =>
-    permissions.some((row) => row.action === what && row.subject === subject && row.roles.includes(role));
   const named = parametersOf(route).length > 0;
+  // What a path names here is nobody's own among these roles; a list may be of one's own things.
+  const may = (role: BuiltInRole, what: string) =>
+    permissions.some(
+      (row) =>
+        row.action === what &&
+        row.subject === subject &&
+        (row.roles.includes(role) || (!named && row.ownOnly.includes(role))),
+    );
   return allRoles
     .filter((role) => !may(role, action))
     .map((role) => ({ role, status: named && !may(role, 'read') ? 404 : 403 }));

@@ -1,0 +1,106 @@
+import { z } from 'zod';
+import type { Row } from '../../models/batch.ts';
+import { schemaOf } from '../../models/ids.ts';
+import { readInTenant } from '../../models/scope.ts';
+import { explainedDays, refusalByRequest } from '../../models/tenant/audit-event.ts';
+import { authorize } from '../../policies/authorize.ts';
+import { permissions } from '../../policies/permissions.ts';
+import { iso } from '../present.ts';
+import { moment } from '../shapes.ts';
+import { tenantRead } from '../tenant-route.ts';
+
+/**
+ * Why a request was refused: the rule, what it looked at, and who can change it. For whoever was refused, and for
+ * those who may see every refusal. What was hidden from somebody stays hidden here: to them an object that is not
+ * there and one they may not see are explained alike.
+ */
+export const explain = tenantRead({
+  method: 'get',
+  path: '/explanations/:requestId',
+  tag: 'Rights',
+  summary: `Why a request was refused in the last ${explainedDays} days, and who can change that`,
+  permit: ['read', 'Refusal'],
+  params: z.strictObject({
+    requestId: z.string().regex(/^[\w.-]{8,64}$/, 'must be the X-Request-Id of an answer'),
+  }),
+  answers: {
+    200: z
+      .object({
+        requestId: z.string(),
+        at: moment,
+        principalId: z.string().nullable(),
+        route: z.string().nullable(),
+        action: z.string(),
+        subject: z.object({ type: z.string(), id: z.string().nullable() }),
+        code: z.string().nullable(),
+        detail: z.string().nullable(),
+        rule: z.string().nullable(),
+        inputs: z.looseObject({}).nullable(),
+        roles: z.array(z.string()),
+        rightsVersion: z.int().nullable(),
+        changeableBy: z.object({
+          how: z.string(),
+          roles: z.array(z.string()),
+          people: z.array(z.object({ id: z.string(), name: z.string() })),
+        }),
+      })
+      .meta({ id: 'Explanation' }),
+  },
+  load: ({ params: { requestId }, tenantId }) => refusalByRequest(tenantId, requestId),
+  handle: async ({ row, rights, me, place, tenantId }) => {
+    const everything = authorize(rights, 'read', { type: 'Refusal', object: {} }).allowed;
+    const people = await readInTenant(place, [administrators(tenantId)]);
+    const namesPeople = authorize(rights, 'read', { type: 'User', object: {} }).allowed;
+    const body = { ...explanation(row), changeableBy: changeable(namesPeople ? (people[0] ?? []) : []) };
+    return { status: 200, body: !everything && row.owner_id === me ? guarded(body) : body };
+  },
+});
+
+type Told = {
+  code?: string;
+  detail?: string;
+  route?: string;
+  roles?: string[];
+  rightsVersion?: number;
+  inputs?: object;
+};
+
+function explanation(row: Row) {
+  const told = row.details as Told; // as api/recording.ts writes them
+  return {
+    requestId: String(row.request_id),
+    at: iso(row.at),
+    principalId: row.owner_id ?? null,
+    route: told.route ?? null,
+    action: String(row.action),
+    subject: { type: String(row.subject_type), id: row.subject_id ?? null },
+    code: told.code ?? null,
+    detail: told.detail ?? null,
+    rule: row.rule ?? null,
+    inputs: told.inputs ?? null,
+    roles: told.roles ?? [],
+    rightsVersion: told.rightsVersion ?? null,
+  };
+}
+
+function guarded<T extends ReturnType<typeof explanation>>(whole: T): T {
+  if (whole.code !== 'not-found') return whole;
+  const rule = 'Either there is no such object, or no role of yours lets you read it.';
+  return { ...whole, rule, inputs: null, subject: { ...whole.subject, id: null } };
+}
+
+const mayAssign =
+  permissions.find((each) => each.action === 'assign' && each.subject === 'Role')?.roles ?? [];
+
+const administrators = (tenantId: string) => ({
+  text: `SELECT DISTINCT u.id, u.name FROM ${schemaOf(tenantId)}.users u
+         JOIN ${schemaOf(tenantId)}.role_assignments a ON a.principal_id = u.id
+         WHERE u.state = 'active' AND a.role = ANY (string_to_array($1, ' ')) ORDER BY u.name, u.id LIMIT 5`,
+  values: [mayAssign.join(' ')],
+});
+
+const changeable = (people: Row[]) => ({
+  how: 'PUT /v1/users/{userId}/roles/{role}, or PATCH /v1/roles/{role} for a role of the organisation’s own',
+  roles: mayAssign,
+  people: people.map(({ id, name }) => ({ id: String(id), name: String(name) })),
+});

@@ -1,0 +1,49 @@
+import type { Statement } from '../batch.ts';
+import { schemaOf } from '../ids.ts';
+
+/** Reading the trail of one tenant; it is written by models/audit.ts alone. */
+const columns = `seq, id, at, actor, action, subject_type, subject_id, outcome, rule, reason, request_id, operation_id, source,
+  details`;
+
+export type AuditFilter = {
+  action?: string | undefined;
+  subjectType?: string | undefined;
+  subjectId?: string | undefined;
+  actorId?: string | undefined;
+  requestId?: string | undefined;
+  outcome?: string | undefined;
+};
+
+export function tenantAuditList(
+  tenantId: string,
+  filter: AuditFilter,
+  { cursor, limit }: { cursor?: string | undefined; limit: number },
+): Statement {
+  const values: Statement['values'] = [];
+  const slot = (value: string | number) => `$${values.push(value)}`;
+  const parts = [
+    filter.action && `action = ${slot(filter.action)}`,
+    filter.subjectType && `subject_type = ${slot(filter.subjectType)}`,
+    filter.subjectId && `subject_id = ${slot(filter.subjectId)}`,
+    filter.actorId && `actor->>'id' = ${slot(filter.actorId)}`,
+    filter.requestId && `request_id = ${slot(filter.requestId)}`,
+    filter.outcome && `outcome = ${slot(filter.outcome)}`,
+    cursor && `seq < ${slot(cursor)}`,
+  ].filter(Boolean);
+  const where = parts.length > 0 ? `WHERE ${parts.join(' AND ')}` : '';
+  const text = `SELECT ${columns} FROM ${schemaOf(tenantId)}.audit_events ${where} ORDER BY seq DESC LIMIT ${slot(limit)}`;
+  return { text, values };
+}
+
+/** How long a refusal can be asked about. */
+export const explainedDays = 30;
+
+/** Why a request was refused; whoever was refused is its owner. */
+export function refusalByRequest(tenantId: string, requestId: string): Statement {
+  return {
+    text: `SELECT ${columns}, actor->>'id' AS owner_id FROM ${schemaOf(tenantId)}.audit_events
+           WHERE request_id = $1 AND outcome = 'refused' AND at > now() - make_interval(days => ${explainedDays})
+           ORDER BY seq DESC LIMIT 1`,
+    values: [requestId],
+  };
+}
