@@ -1,5 +1,6 @@
 import type { Route } from '../route.ts';
 import { changeAgent, listAgents, makeAgent, readAgent, removeAgent } from './agents.ts';
+import { exchangeKey, listKeys, makeKey, readKey, revokeApiKey, updateKey } from './api-keys.ts';
 import { listAudit, listPlatformAudit } from './audit-events.ts';
 import { inviteMany } from './bulk-invitations.ts';
 import { listSeparations, makeSeparation, removeSeparation } from './duty-separations.ts';
@@ -74,4 +75,10 @@ export const routes: Route[] = [
   listAudit,
   listPlatformAudit,
   readMailbox,
+  listKeys,
+  readKey,
+  makeKey,
+  updateKey,
+  exchangeKey,
+  revokeApiKey,
 ];
