@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 
 /**
@@ -46,6 +47,10 @@ const names = z.string().transform((text) =>
     .map((part) => part.trim())
     .filter(Boolean),
 );
+/** No range of everybody: then anyone could say what host and address they come from. */
+const cidrs = names.refine((all) => all.every((each) => ipaddr.isValidCIDR(each) && !each.endsWith('/0')), {
+  error: 'must be CIDRs such as 10.0.0.0/8; a single address is 192.0.2.7/32, and /0 would believe everybody',
+});
 const port = z.coerce.number().int().min(0).max(65535);
 const key = z
   .string()
@@ -160,9 +165,9 @@ export const settings = {
     example: '120',
   }),
   FREEHOLD_TRUSTED_PROXIES: setting({
-    shape: names,
+    shape: cidrs,
     fallback: '',
-    about: 'CIDRs of proxies whose X-Forwarded-For is believed. Default: none.',
+    about: 'CIDRs of proxies whose X-Forwarded-For and X-Forwarded-Host are believed. Default: none.',
     example: '10.0.0.0/8',
   }),
   FREEHOLD_SMTP_URL: setting({

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import pino from 'pino';
 import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client';
 
@@ -11,6 +12,22 @@ const destination = pino.destination({ sync: false, minLength: blockBytes });
 setInterval(() => destination.flush(), flushMs).unref();
 
 /**
+ * What the work at hand is about. Whatever is logged within it says so, however deep down it is logged and by whom:
+ * an activity cannot forget it.
+ */
+export type About = {
+  requestId?: string | undefined;
+  tenantId?: string | undefined;
+  operationId?: string | undefined;
+};
+const about = new AsyncLocalStorage<About>();
+
+/** `subject` may still be filled in while `act` runs. */
+export function logAbout<T>(subject: About, act: () => Promise<T>): Promise<T> {
+  return about.run(subject, act);
+}
+
+/**
  * The only logger and the only place metric names are made. Every line written while a tenant is served carries
  * `tenantId` and `requestId` (child loggers), so that no log needs to be guessed back to its tenant.
  */
@@ -18,6 +35,7 @@ export const log = pino(
   {
     level: 'info',
     base: {},
+    mixin: () => ({ ...about.getStore() }),
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
     redact: [
@@ -65,5 +83,13 @@ export const activitySeconds = new Histogram({
   name: 'freehold_activity_seconds',
   help: 'Time one attempt of an activity takes, by activity and outcome.',
   labelNames: ['activity', 'outcome'],
+  registers: [metrics],
+});
+
+/** The same by tenant, for whoever asks what Freehold does for one; how long each takes is in the histogram. */
+export const activities = new Counter({
+  name: 'freehold_activities_total',
+  help: 'Attempts of activities, by tenant and outcome.',
+  labelNames: ['tenant', 'outcome'],
   registers: [metrics],
 });

@@ -16,16 +16,11 @@ export type Close = Step & { steps: StepRecord[] };
 
 export type Permit = readonly [Action, SubjectType];
 
-/** `by` is in whose name the workflow acts at this point. */
-export type Declaration<Input, Output> = {
-  permit: Permit;
-  run: (input: Input, by: Principal) => Promise<Output>;
-};
+/** `by` is in whose name the workflow acts at this point, `requestId` the request that asked for its operation. */
+type Run<Input, Output> = (input: Input, by: Principal, requestId?: string) => Promise<Output>;
+export type Declaration<Input, Output> = { permit: Permit; run: Run<Input, Output> };
 
-export function activity<Input, Output>(
-  permit: Permit,
-  run: (input: Input, by: Principal) => Promise<Output>,
-): Declaration<Input, Output> {
+export function activity<Input, Output>(permit: Permit, run: Run<Input, Output>): Declaration<Input, Output> {
   return { permit, run };
 }
 

@@ -1,4 +1,5 @@
 import type { Declaration } from './activity.ts';
+import { mailWorkspaces } from './discovery.ts';
 import {
   closeInvitation,
   mailInvitation,
@@ -42,6 +43,7 @@ export const declarations = {
   ensureTenantSchema,
   failTenant,
   mailInvitation,
+  mailWorkspaces,
   mirrorOperation,
   openSubscription,
   probeTenant,

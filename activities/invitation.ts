@@ -8,16 +8,17 @@ import {
   settleInvitation,
   withdraw,
 } from '../models/tenant/invitation-errand.ts';
+import { tenantUrl } from '../models/tenant-address.ts';
 import { tenantKey } from '../models/tenant-key.ts';
 import { activity, type Close, placeFor, type Step } from './activity.ts';
 import { closeErrand } from './errand.ts';
-import { deliver, linkTo, minuteOf, senderOf } from './mail.ts';
+import { deliver, minuteOf, senderOf } from './mail.ts';
 
 /**
  * What an invitation does by mail and by time. The token is derived from the tenant's key, the invitation and its
  * errand, so a mail that has to be sent again carries the same one, and only its hash is ever stored.
  */
-export const sendInvitation = activity(['create', 'Tenant'], async ({ tenantId }: Step) => {
+export const sendInvitation = activity(['create', 'Tenant'], async ({ tenantId }: Step, _by, requestId) => {
   const place = await placeFor(tenantId);
   const key = await tenantKey(place);
   const invitation = await inTenant(place, async (tenant) => {
@@ -30,6 +31,7 @@ export const sendInvitation = activity(['create', 'Tenant'], async ({ tenantId }
   if (!invitation) return;
   await mail(tenantId, invitation, {
     id: invitation.id,
+    requestId,
     subject: (name) => `Your invitation to ${name}`,
     text: (name) =>
       `${name} is ready for you. Open this link to choose a password and become its first administrator:`,
@@ -44,7 +46,7 @@ export type Schedule = { remindAt?: string; expiresAt?: string };
 
 export const mailInvitation = activity(
   ['create', 'Invitation'],
-  async (inviting: Inviting, by): Promise<Schedule> => {
+  async (inviting: Inviting, by, requestId): Promise<Schedule> => {
     const { tenantId, operationId, invitationId } = inviting;
     const place = await placeFor(tenantId);
     const token = await tokenOf(inviting);
@@ -61,6 +63,7 @@ export const mailInvitation = activity(
         { ...pending, token },
         {
           id: `${invitationId}.${operationId}`,
+          requestId,
           subject: (name) => `Your invitation to ${name}`,
           text: (name) => `You are invited to ${name}. Open this link to choose a password and join:`,
         },
@@ -72,7 +75,7 @@ export const mailInvitation = activity(
 );
 
 /** Once, and only while there is something to remind of; says whether there still is. */
-export const remindInvited = activity(['create', 'Invitation'], async (inviting: Inviting, by) => {
+export const remindInvited = activity(['create', 'Invitation'], async (inviting: Inviting, by, requestId) => {
   const { tenantId, operationId, invitationId } = inviting;
   const place = await placeFor(tenantId);
   const pending = await inTenant(place, (tenant) => openInvitation(tenant, inviting));
@@ -84,6 +87,7 @@ export const remindInvited = activity(['create', 'Invitation'], async (inviting:
     { ...pending, token: await tokenOf(inviting) },
     {
       id: `${invitationId}.${operationId}.reminder`,
+      requestId,
       subject: (name) => `Reminder: your invitation to ${name}`,
       text: (name) =>
         `Your invitation to ${name} is still waiting for you. Open this link to choose a password and join:`,
@@ -130,19 +134,29 @@ async function tokenOf({ tenantId, operationId, invitationId }: Inviting): Promi
 }
 
 type Addressed = Pick<Pending, 'email' | 'name' | 'expiresAt'> & { token: string };
-type Wording = { id: string; subject: (name: string) => string; text: (name: string) => string };
+type Wording = {
+  id: string;
+  requestId: string | undefined;
+  subject: (name: string) => string;
+  text: (name: string) => string;
+};
 
-async function mail(tenantId: string, to: Addressed, { id, subject, text }: Wording): Promise<void> {
+async function mail(
+  tenantId: string,
+  to: Addressed,
+  { id, requestId, subject, text }: Wording,
+): Promise<void> {
   const sender = await senderOf(tenantId);
   await deliver({
     id,
+    requestId,
     to: { name: to.name, address: to.email },
     subject: subject(sender.name),
     text: `Hello ${to.name},
 
 ${text(sender.name)}
 
-${linkTo(sender, `/invitations/${to.token}`)}
+${tenantUrl(sender.slug, `/invitations/${to.token}`)}
 
 The link works once, until ${minuteOf(to.expiresAt)} UTC. If you did not expect this mail, do nothing.
 `,

@@ -1,4 +1,4 @@
-import { createTransport, type Transporter } from 'nodemailer';
+import { createTransport, type SendMailOptions, type Transporter } from 'nodemailer';
 import { config } from '../models/databases.ts';
 import { readInSystem } from '../models/scope.ts';
 import { tenantById } from '../models/system/tenant.ts';
@@ -12,17 +12,21 @@ function mailer(): Transporter {
   return transport;
 }
 
-export type Mail = {
-  /** Ids only: mailed again after a lost reply, it is the same mail to whoever receives both. */
-  id: string;
+export type Mail = Required<Pick<SendMailOptions, 'subject' | 'text'>> & {
   to: { name: string; address: string };
-  subject: string;
-  text: string;
+  /** The same for a mail that is sent again, so that who receives both can tell. */
+  id: string;
+  requestId?: string | undefined;
 };
 
-export async function deliver({ id, ...mail }: Mail): Promise<void> {
-  const messageId = `<${id}@${config().http.baseDomain}>`;
-  await mailer().sendMail({ from: config().mail.from, messageId, ...mail });
+/** Says by which request it was sent; `requestIdPattern` lets nothing through that could be a header more. */
+export async function deliver({ id, requestId, ...mail }: Mail): Promise<void> {
+  await mailer().sendMail({
+    ...mail,
+    from: config().mail.from,
+    messageId: `<${id}@${config().http.baseDomain}>`,
+    ...(requestId && { headers: { 'X-Request-Id': requestId } }),
+  });
 }
 
 export type Sender = { name: string; slug: string };
@@ -32,14 +36,6 @@ export async function senderOf(tenantId: string): Promise<Sender> {
   const [rows] = await readInSystem(tenantId, [tenantById(tenantId)]);
   const { slug, name } = rows?.[0] ?? {};
   return { name: String(name), slug: String(slug) };
-}
-
-/** On the tenant's own host, so that the person arrives inside the right tenant. */
-export function linkTo({ slug }: Sender, pathname: string): string {
-  const url = new URL(config().publicUrl);
-  url.hostname = `${slug}.${config().http.baseDomain}`;
-  url.pathname = pathname;
-  return url.toString();
 }
 
 export const minuteOf = (moment: Date): string => moment.toISOString().slice(0, 16).replace('T', ' ');

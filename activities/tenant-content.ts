@@ -61,7 +61,7 @@ export type Blocking = Step & { state: 'suspended' | 'deleting' };
 /** From its commit on, the tenant's own people and keys are refused; their sessions are over. */
 export const blockTenant = activity(
   ['suspend', 'Tenant'],
-  async ({ tenantId, operationId, state }: Blocking, by) => {
+  async ({ tenantId, operationId, state }: Blocking, by, requestId) => {
     await inTenant(await placeFor(tenantId), async (tenant) => {
       const changed = await tenant.sql(
         'UPDATE tenant SET state = $1, updated_at = now() WHERE state <> $1 RETURNING id',
@@ -74,6 +74,7 @@ export const blockTenant = activity(
         action: `tenant ${state}`,
         subject: { type: 'Tenant', id: tenantId },
         outcome: 'done',
+        requestId,
         operationId,
         details: { sessionsEnded: sessions },
       });
@@ -83,7 +84,7 @@ export const blockTenant = activity(
 
 export const unblockTenant = activity(
   ['reactivate', 'Tenant'],
-  async ({ tenantId, operationId }: Step, by) => {
+  async ({ tenantId, operationId }: Step, by, requestId) => {
     await inTenant(await placeFor(tenantId), async ({ sql }) => {
       const changed = await sql(
         "UPDATE tenant SET state = 'active', updated_at = now() WHERE state <> 'active' RETURNING id",
@@ -94,6 +95,7 @@ export const unblockTenant = activity(
         action: 'tenant active',
         subject: { type: 'Tenant', id: tenantId },
         outcome: 'done',
+        requestId,
         operationId,
       });
     });

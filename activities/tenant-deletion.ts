@@ -2,6 +2,7 @@ import { auditInSystem } from '../models/audit.ts';
 import { inSystem } from '../models/scope.ts';
 import { cancelErrands } from '../models/system/operation.ts';
 import { forgetPlace, holdAddress, releasePlace } from '../models/system/tenant.ts';
+import { unlistTenant } from '../models/system/workspace.ts';
 import { activity, type Close, type Step } from './activity.ts';
 import { end } from './ending.ts';
 import type { Certificate } from './tenant-schema.ts';
@@ -11,7 +12,7 @@ export type Announcing = Step & { due: string };
 
 export const announceDeletion = activity(
   ['delete', 'Tenant'],
-  async ({ tenantId, operationId, due }: Announcing, by) => {
+  async ({ tenantId, operationId, due }: Announcing, by, requestId) => {
     await inSystem('platform', async (system) => {
       const tenant = await system.Tenant.findByPk(tenantId, { rejectOnEmpty: true });
       if (tenant.state === 'deleting') return;
@@ -33,6 +34,7 @@ export const announceDeletion = activity(
           action: 'announce deletion',
           subject: { type: 'Tenant', id: tenantId },
           outcome: 'done',
+          requestId,
           operationId,
           before,
           after: { state: 'deleting' },
@@ -59,6 +61,7 @@ export const buryTenant = activity(['delete', 'Tenant'], async (burying: Burying
       await cancelErrands(system, tenantId);
       await holdAddress(system, tenant.slug);
       await releasePlace(system, tenant);
+      await unlistTenant(system, tenantId);
     },
   });
   forgetPlace(tenantId);

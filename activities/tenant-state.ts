@@ -4,13 +4,14 @@ import { inTenant } from '../models/scope.ts';
 import type { Closed } from '../models/system/operation.ts';
 import type { TenantRow } from '../models/system/tables.ts';
 import { freeAddresses, releasePlace } from '../models/system/tenant.ts';
+import { unlistTenant } from '../models/system/workspace.ts';
 import { forgetTenantKeys } from '../models/tenant-key.ts';
 import type { TenantState } from '../policies/lifecycle.ts';
 import { activity, type Close, placeFor } from './activity.ts';
 import { end } from './ending.ts';
 
 /** The steps that say what a tenant is from now on, and end the operation with it. */
-export const activateTenant = activity(['create', 'Tenant'], async (close: Close, by) => {
+export const activateTenant = activity(['create', 'Tenant'], async (close: Close, by, requestId) => {
   const place = await placeFor(close.tenantId);
   await inTenant(place, async ({ sql }) => {
     const changed = await sql("UPDATE tenant SET state = 'active' WHERE state = 'provisioning' RETURNING id");
@@ -20,6 +21,7 @@ export const activateTenant = activity(['create', 'Tenant'], async (close: Close
       action: 'tenant active',
       subject: { type: 'Tenant', id: close.tenantId },
       outcome: 'done',
+      requestId,
       operationId: close.operationId,
     });
   });
@@ -49,6 +51,7 @@ export const failTenant = activity(['create', 'Tenant'], async (failing: Failing
     also: async (system, tenant) => {
       await freeAddresses(system, tenantId);
       await releasePlace(system, tenant);
+      await unlistTenant(system, tenantId);
       await system.Subscription.destroy({ where: { tenantId } });
     },
   });

@@ -6,6 +6,7 @@ import { config } from '../models/databases.ts';
 import { Refusal } from '../policies/refusal.ts';
 import { log } from '../telemetry.ts';
 import { readiness } from './health.ts';
+import { formerHost, plainHost } from './host.ts';
 import { openApiDocument } from './openapi.ts';
 import { invitationPage, problemPage, referencePage } from './pages.ts';
 import { routes } from './routes/index.ts';
@@ -22,6 +23,9 @@ export function createApp(): Express {
   app.disable('etag');
   app.set('trust proxy', config().http.trustedProxies);
   app.use(nosniff);
+  app.use(plainHost);
+  serveHealth(app);
+  app.use(formerHost);
   const paths = new Map<string, string[]>();
   for (const route of routes) {
     const path = `/v1${route.path}`;
@@ -54,15 +58,19 @@ function refuseMethod(methods: string[]): RequestHandler {
   };
 }
 
+/** Before anything that asks the directory: who watches has to hear something when it is away. */
+function serveHealth(app: Express): void {
+  app.get('/healthz', (_request, response) => {
+    response.json({ status: 'ok' });
+  });
+  app.get('/readyz', readiness);
+}
+
 function servePages(app: Express): void {
   const document = JSON.stringify(openApiDocument(routes, config().publicUrl));
   app.get('/v1/openapi.json', (_request, response) => {
     response.type('application/json').send(document);
   });
-  app.get('/healthz', (_request, response) => {
-    response.json({ status: 'ok' });
-  });
-  app.get('/readyz', readiness);
   // Browsers ask for one on every page.
   app.get('/favicon.ico', (_request, response) => {
     response.status(204).end();

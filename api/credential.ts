@@ -1,6 +1,7 @@
 import type { Request } from 'express';
 import { readToken } from '../models/secrets.ts';
 import { Refusal } from '../policies/refusal.ts';
+import { authorityOf } from './host.ts';
 
 /**
  * The token of a request: an Authorization header, or the session cookie of a browser. A cookie is believed for
@@ -56,6 +57,6 @@ function cookieValue(header: string): string | undefined {
 function fromOurPage(request: Request): boolean {
   const site = request.headers['sec-fetch-site'];
   if (site !== undefined) return site === 'same-origin';
-  const { origin, host } = request.headers;
-  return origin !== undefined && URL.canParse(origin) && new URL(origin).host === host;
+  const { origin } = request.headers;
+  return origin !== undefined && URL.canParse(origin) && new URL(origin).host === authorityOf(request);
 }

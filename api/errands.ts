@@ -34,7 +34,7 @@ export async function beginErrands(
   const lines = log.child({ requestId, tenantId });
   const waiting = opened.map(({ operationId, kind, principal, subjectId }): Startable => {
     const input = { subjectId };
-    return { operationId, tenantId, region: place.region, kind, principal, input, weight };
+    return { operationId, tenantId, region: place.region, kind, principal, input, weight, requestId };
   });
   const startInTurn = async () => {
     for (let next = waiting.shift(); next; next = waiting.shift()) await startNow(next, lines);

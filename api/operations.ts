@@ -47,6 +47,7 @@ export async function begin(system: SystemScope, asked: Beginning) {
     principal,
     input,
     weight,
+    requestId,
   };
   return {
     link: { id, href: `/v1/operations/${id}`, kind, state: 'running' as OperationState },

@@ -60,7 +60,7 @@ export function decide(known: Known, { permit, object, id }: Question, incoming:
 
 /** Most who are refused are on the wrong side: operators at a tenant's routes, tenants' people at the platform's. */
 function whyForbidden({ principal }: Known, [action, type]: Permitted['permit']): string {
-  const operator = principal.kind !== 'system' && principal.tenantId === systemTenantId;
+  const operator = principal.tenantId === systemTenantId;
   const scope = permissions.find((row) => row.action === action && row.subject === type)?.scope;
   if (operator && scope === 'tenant')
     return 'This is for members of an organisation; you are an operator of the platform.';

@@ -1,17 +1,11 @@
 import type { Row } from '../models/batch.ts';
-import { config } from '../models/databases.ts';
+import { tenantHost } from '../models/tenant-address.ts';
 
 /** Rows as the API shows them. */
 export const iso = (value: unknown): string | null => {
   if (value === null || value === undefined) return null;
   return value instanceof Date ? value.toISOString() : new Date(String(value)).toISOString();
 };
-
-/** Where a tenant's people reach it. */
-export function tenantHost(slug: string): string {
-  const url = new URL(config().publicUrl);
-  return `${slug}.${config().http.baseDomain}${url.port ? `:${url.port}` : ''}`;
-}
 
 export function presentTenant(row: Row) {
   return {

@@ -9,7 +9,8 @@ import type { Rights } from '../policies/rights.ts';
 import { requests } from '../telemetry.ts';
 import { invalid, missing, type Token, tokenOf } from './credential.ts';
 import type { Incoming } from './route.ts';
-import { agreedTenant, namesTenant, servedPlace } from './tenant-context.ts';
+import { namesTenant, readTenant, servedPlace } from './tenant-context.ts';
+import { refuseDisagreement } from './tenant-mismatch.ts';
 import { refuseGuesser, throttleAddress, throttleTenant } from './throttle.ts';
 
 /** Who asks, from where the token says they belong; nothing about them is believed before their own schema confirmed it. */
@@ -18,14 +19,15 @@ export type Asker = { token: Token; place: Place };
 /** Tokens that were good lately. It spares them the question about guessing and nothing else: each is looked up anew. */
 const trusted = new LRUCache<string, true>({ max: 10_000, ttl: 600_000 });
 
-export async function askerOf({ request, response, source }: Incoming): Promise<Asker> {
+export async function askerOf(incoming: Incoming): Promise<Asker> {
+  const { request, response, source } = incoming;
   try {
     const token = tokenOf(request);
     if (!token) throw missing();
     if (!trusted.has(token.hash)) await refuseGuesser(response, source);
     const place = await servedPlace(token.tenantId);
     if (!place) throw invalid();
-    if (namesTenant(request)) await agreedTenant(request, token.tenantId);
+    if (namesTenant(request)) incoming.reading = await readTenant(request, token.tenantId);
     return { token, place };
   } catch (thrown) {
     // Guessing costs the address that guesses.
@@ -40,7 +42,7 @@ export function credentialStatement({ token }: Asker): Statement {
 }
 
 export type Known = {
-  principal: Principal;
+  principal: Extract<Principal, { tenantId: string }>;
   rights: Rights;
   /** What belongs to one of these is the asker's own: their id, and for a key that of its owner. */
   ids: string[];
@@ -49,8 +51,28 @@ export type Known = {
 
 type Ask = (statement: Statement) => Promise<Row[]>;
 
-/** Turns the credential's row into a principal, or refuses: unknown or withdrawn, suspended, over the plan's rate. */
+/** Turns the credential's row into a principal that may go on, or refuses: it names two tenants, or is suspended. */
 export async function knownAsker(
+  asker: Asker,
+  row: Row | undefined,
+  incoming: Incoming,
+  ask: Ask,
+): Promise<Known> {
+  const known = await verifiedAsker(asker, row, incoming, ask);
+  const { reading } = incoming;
+  if (reading && !reading.agreed) await refuseDisagreement(reading, asker.token.tenantId);
+  const { tenantState } = known.credential;
+  if (tenantState !== 'active') {
+    throw new Refusal(
+      'tenant-suspended',
+      `This organisation is ${tenantState}; its administrators were told why.`,
+    );
+  }
+  return known;
+}
+
+/** Who it is, if the credential is good and the plan's rate not used up; nothing is said about what they may do. */
+export async function verifiedAsker(
   asker: Asker,
   row: Row | undefined,
   incoming: Incoming,
@@ -67,14 +89,8 @@ export async function knownAsker(
   requests.inc({ tenant: tenantId, credential: kind });
   incoming.tenantId = tenantId;
   await throttleTenant(response, { tenantId, ...credential });
-  if (credential.tenantState !== 'active') {
-    throw new Refusal(
-      'tenant-suspended',
-      `This organisation is ${credential.tenantState}; its administrators were told why.`,
-    );
-  }
-  const principal: Principal = {
-    kind: kind === 'key' ? 'api-key' : 'user',
+  const principal = {
+    kind: kind === 'key' ? ('api-key' as const) : ('user' as const),
     id: credential.principalId,
     tenantId,
   };

@@ -5,6 +5,7 @@ import { Refusal, type RefusalCode } from '../policies/refusal.ts';
 import { refusals } from '../telemetry.ts';
 import type { Known } from './principal.ts';
 import type { Answer, Incoming, Permitted, Route } from './route.ts';
+import { mismatchOf, recordMismatch } from './tenant-mismatch.ts';
 
 /** What the trail says of a write that was allowed: with an operation it is asked for, without one it is done. */
 export function eventOf(
@@ -43,11 +44,13 @@ const explained: readonly RefusalCode[] = [
  * ids tells them nothing either.
  */
 export async function recordRefusal(route: Route, incoming: Incoming, thrown: unknown): Promise<void> {
+  const mismatch = mismatchOf(incoming, thrown);
+  if (mismatch) return recordMismatch(mismatch, incoming);
   const { known, refused, requestId, source } = incoming;
   if (!known || !route.permit || !(thrown instanceof Refusal) || !explained.includes(thrown.code)) return;
   const [action, type] = refused?.permit ?? route.permit;
   const { principal, credential } = known;
-  const tenantId = principal.kind === 'system' ? systemTenantId : principal.tenantId;
+  const { tenantId } = principal;
   refusals.inc({ code: thrown.code, tenant: tenantId });
   const event: AuditEvent = {
     actor: principal,

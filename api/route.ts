@@ -7,6 +7,7 @@ import type { Log } from '../telemetry.ts';
 import { parseBody, pointerTo, textFault } from './body.ts';
 import { faultsOf } from './faults.ts';
 import type { Known } from './principal.ts';
+import type { Reading } from './tenant-context.ts';
 
 /**
  * An endpoint is a declaration: method, path, permission, shapes in and out, what is loaded before CASL is asked,
@@ -28,6 +29,8 @@ export type Incoming = {
   tenantId?: string;
   /** With the request's and the tenant's id on every line; made when first asked for, for most requests need none. */
   readonly log: Log;
+  /** What names a tenant beside the credential; whether it agrees is told only to somebody whose credential is good. */
+  reading?: Reading;
   /** Set once the credential is known. */
   known?: Known;
   /** Set by a refused permission: what was asked, and what decided. */

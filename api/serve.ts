@@ -1,5 +1,5 @@
 import type { Request, RequestHandler, Response } from 'express';
-import { newId } from '../models/ids.ts';
+import { newId, requestIdPattern } from '../models/ids.ts';
 import { Refusal } from '../policies/refusal.ts';
 import { httpSeconds, type Log, log } from '../telemetry.ts';
 import { problemOf } from './errors.ts';
@@ -8,8 +8,6 @@ import { recordRefusal } from './recording.ts';
 import type { Answer, Incoming, Route } from './route.ts';
 
 /** From an HTTP request to a route's answer and back: request id, log line, metrics, problem documents. */
-const requestIdPattern = /^[\w.-]{8,64}$/;
-
 export function requestIdOf(request: Request): string {
   const given = request.headers['x-request-id'];
   return typeof given === 'string' && requestIdPattern.test(given) ? given : newId('req');

@@ -29,12 +29,26 @@ export async function throttleTenant(
   await consume(response, points, who.tenantId);
 }
 
-/** Signing in and trying credentials are counted apart: somebody's expired key must not keep a colleague from signing in. */
-type Purpose = 'sign-in' | 'guess';
+/** Counted apart: somebody's expired key, or a page that asks where it is, must not keep a colleague from signing in. */
+export type Purpose = 'sign-in' | 'guess' | 'context' | 'discovery';
 const keyOf = (purpose: Purpose, source: string) => `${purpose} ${bySubnet(source)}`;
 
 export async function throttleAddress(response: Response, source: string, purpose: Purpose): Promise<void> {
   await consume(response, config().http.anonymousPerMinute, keyOf(purpose, source));
+}
+
+const mailWindowSeconds = 900;
+const mails = new RateLimiterMemory({ points: 3, duration: mailWindowSeconds });
+
+/** Whether one more mail may go where nobody may have asked for it; told to no caller, who could learn from it. */
+export async function underMailRate(emailHash: string): Promise<boolean> {
+  return mails.consume(emailHash).then(
+    () => true,
+    (thrown: unknown) => {
+      if (thrown instanceof RateLimiterRes) return false;
+      throw thrown;
+    },
+  );
 }
 
 /** Refuses an address that has guessed too often before its next guess costs a look-up. */

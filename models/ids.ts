@@ -21,6 +21,9 @@ export type IdKind =
 /** A TypeID of this prefix, for example `ten_01k9…`. The first character is 0-7: 128 bits in 26 digits. */
 export const idPattern = (kind: IdKind) => new RegExp(`^${kind}_[0-7][0-9a-hjkmnp-tv-z]{25}$`);
 
+/** What a caller may call its request; it ends up in logs, trails and the headers of mails. */
+export const requestIdPattern = /^[\w.-]{8,64}$/;
+
 const tenantPattern = idPattern('ten');
 
 export function newId(kind: IdKind): string {

@@ -1,4 +1,12 @@
-import { createCipheriv, createDecipheriv, hash, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  hash,
+  hkdfSync,
+  randomBytes,
+  timingSafeEqual,
+} from 'node:crypto';
 
 /**
  * The one place that touches cryptography. The root key wraps one key per tenant and is the source of derived
@@ -53,6 +61,11 @@ export function fingerprint(key: Buffer): string {
 
 export function digest(text: string | Buffer): string {
   return hash('sha256', text, 'hex');
+}
+
+/** Stands for a text without telling it: whoever lacks the key can neither read it nor try guesses against it. */
+export function keyedHash(key: Buffer, text: string): string {
+  return createHmac('sha256', key).update(text).digest('hex');
 }
 
 const digits = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';

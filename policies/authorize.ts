@@ -60,6 +60,7 @@ const systemRights: Record<SystemActor, [Action, SubjectType][]> = {
   ],
   'system:invite-user': [['revoke', 'Invitation']],
   'system:sweep': [['sweep', 'Platform']],
+  'system:discovery': [['send', 'Discovery']],
   'system:bootstrap': [],
 };
 

@@ -9,6 +9,7 @@ export const subjects = [
   'Operation',
   'PlatformAuditEvent',
   'Mailbox',
+  'Discovery',
   'Organisation',
   'Agent',
   'User',
@@ -44,6 +45,7 @@ export const actions = [
   'rotate',
   'reset',
   'simulate',
+  'send',
 ] as const;
 export type Action = (typeof actions)[number];
 
@@ -110,6 +112,12 @@ export const permissions: Permission[] = [
   ),
   platform('read', 'Mailbox', owner, 'read the built-in mailbox of the embedded mode'),
   platform('sweep', 'Platform', [], 'pick up what a crash left behind; only the sweep itself does this'),
+  platform(
+    'send',
+    'Discovery',
+    [],
+    'mail people the list of their workspaces; only discovery itself does this',
+  ),
   tenant('read', 'Organisation', everyone, 'see the organisation one is in'),
   tenant('administer', 'Organisation', ['owner'], 'be the last word: make and unmake owners'),
   tenant('read', 'Agent', ['owner', 'admin', 'builder', 'operator', 'viewer', 'auditor'], 'see agents'),

@@ -11,6 +11,7 @@ export const systemActors = [
   'system:delete-tenant',
   'system:invite-user',
   'system:sweep',
+  'system:discovery',
   'system:bootstrap',
 ] as const;
 export type SystemActor = (typeof systemActors)[number];

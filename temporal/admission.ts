@@ -3,6 +3,7 @@ import { ApplicationFailure, defaultPayloadConverter } from '@temporalio/common'
 import type { Headers } from '@temporalio/worker';
 import { z } from 'zod';
 import type { Permit } from '../activities/activity.ts';
+import { requestIdPattern } from '../models/ids.ts';
 import { isEnded, type OperationKind, type OperationState } from '../policies/operation.ts';
 import { type Principal, systemActors } from '../policies/principal.ts';
 import {
@@ -27,33 +28,45 @@ export type Guard = {
 };
 
 /** What the stored operation says. */
-type AskedFor = { tenantId: string; kind: OperationKind; state: OperationState; askedBy: string };
+type AskedFor = {
+  tenantId: string;
+  kind: OperationKind;
+  state: OperationState;
+  askedBy: string;
+  requestId: string | undefined;
+};
 
 const principalShape = z.union([
   z.object({ kind: z.enum(['user', 'api-key']), id: z.string().min(1), tenantId: z.string().min(1) }),
   z.object({ kind: z.literal('system'), id: z.enum(systemActors), onBehalfOf: z.string().exactOptional() }),
 ]);
 
-const stepShape = z.object({ tenantId: z.string().optional(), operationId: z.string().optional() });
+const stepShape = z.object({
+  tenantId: z.string().optional(),
+  operationId: z.string().optional(),
+  requestId: z.string().regex(requestIdPattern).optional(),
+});
 export type Step = z.infer<typeof stepShape>;
 
 /** Anything else than a step names no tenant, and is not admitted. */
 export const stepOf = (input: unknown): Step => stepShape.safeParse(input).data ?? {};
 
-/** Returns in whose name the activity runs, or refuses. */
-export async function admit(guard: Guard, info: Info, headers: Headers, step: Step): Promise<Principal> {
+export type Admitted = { principal: Principal; requestId: string | undefined };
+
+/** Returns in whose name the activity runs and by which request, or refuses. */
+export async function admit(guard: Guard, info: Info, headers: Headers, step: Step): Promise<Admitted> {
   const { tenantId, operationId } = step;
   const permit = guard.permitOf(info.activityType);
   if (!permit) throw new Error(`bug: ${info.activityType} declares no permission`);
   const principal = principalOf(headers);
   if (tenantOfWorkflow(info.workflowExecution?.workflowId ?? '') !== tenantId) throw stray('its tenant');
   if ((tenantId === undefined) !== (operationId === undefined)) throw stray('its operation');
-  await Promise.all([
+  const [operation] = await Promise.all([
+    operationId === undefined ? undefined : underWay(guard, operationId, { info, step, principal }),
     guard.authorize({ principal, permit, ...(tenantId && { tenantId }) }),
     tenantId && sameRegion(guard, tenantId, info.taskQueue),
-    operationId && underWay(guard, operationId, { info, step, principal }),
   ]);
-  return principal;
+  return { principal, requestId: operation?.requestId ?? step.requestId };
 }
 
 function principalOf(headers: Headers): Principal {
@@ -70,7 +83,11 @@ async function sameRegion(guard: Guard, tenantId: string, queue: string): Promis
 
 type Claim = { info: Info; step: Step; principal: Principal };
 
-async function underWay(guard: Guard, operationId: string, { info, step, principal }: Claim): Promise<void> {
+async function underWay(
+  guard: Guard,
+  operationId: string,
+  { info, step, principal }: Claim,
+): Promise<AskedFor> {
   const operation = await guard.operationOf(operationId);
   if (!operation || operation.tenantId !== step.tenantId) throw stray('its operation');
   if (registry[operation.kind].workflowType !== info.workflowType) throw stray('its kind');
@@ -78,6 +95,7 @@ async function underWay(guard: Guard, operationId: string, { info, step, princip
   if (asker !== operation.askedBy) throw stray('in whose name it acts');
   // A repeated attempt may find its operation ended: by the attempt before it, whose reply was lost.
   if (info.attempt === 1 && isEnded(operation.state)) throw stray('that it has not ended');
+  return operation;
 }
 
 function stray(what: string): ApplicationFailure {

@@ -18,7 +18,6 @@ export function asFailure(
     activity: info.activityType,
     attempt: info.attempt,
     workflowId: info.workflowExecution?.workflowId,
-    tenantId: step.tenantId,
   };
   const told = { attempt: info.attempt };
   if (error instanceof ApplicationFailure) {

@@ -1,7 +1,7 @@
-import type { Context } from '@temporalio/activity';
+import type { Context, Info } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
-import { activitySeconds } from '../telemetry.ts';
+import { activities, activitySeconds, log, logAbout } from '../telemetry.ts';
 import { admit, type Guard, type Step, stepOf } from './admission.ts';
 import { asFailure } from './failure.ts';
 
@@ -16,12 +16,16 @@ export function guarded(guard: Guard): ActivityInterceptorsFactory {
         const { info } = context;
         const [given] = input.args;
         const step = stepOf(given);
-        return observed(context, step, async () => {
-          const principal = await admit(guard, info, input.headers, step);
-          const result = await next({ ...input, args: [given, principal] });
-          // The attempt goes back with the result, for the ledger (see workflows/interceptors.ts).
-          return { attempt: info.attempt, result };
-        });
+        return logAbout(step, () =>
+          observed(context, step, async () => {
+            const { principal, requestId } = await admit(guard, info, input.headers, step);
+            // From here on every line of the log says by which request it came to be.
+            step.requestId = requestId;
+            const result = await next({ ...input, args: [given, principal, requestId] });
+            // The attempt goes back with the result, for the ledger (see workflows/interceptors.ts).
+            return { attempt: info.attempt, result };
+          }),
+        );
       },
     },
   });
@@ -30,16 +34,32 @@ export function guarded(guard: Guard): ActivityInterceptorsFactory {
 async function observed<T>(context: Context, step: Step, act: () => Promise<T>): Promise<T> {
   const { info } = context;
   const beat = setInterval(() => context.heartbeat(), beatMs);
-  const took = activitySeconds.startTimer({ activity: info.activityType });
+  const started = performance.now();
   try {
     const answer = await act();
-    took({ outcome: 'done' });
+    tell(info, step, 'done', started);
     return answer;
   } catch (error) {
     const failure = asFailure(error, info, step);
-    took({ outcome: failure instanceof ApplicationFailure && failure.nonRetryable ? 'refused' : 'failed' });
+    const refused = failure instanceof ApplicationFailure && failure.nonRetryable;
+    tell(info, step, refused ? 'refused' : 'failed', started);
     throw failure;
   } finally {
     clearInterval(beat);
   }
+}
+
+/** One line for each attempt, as there is one for each request. */
+function tell(
+  info: Info,
+  { tenantId = '' }: Step,
+  outcome: 'done' | 'refused' | 'failed',
+  since: number,
+): void {
+  const { activityType: activity, attempt } = info;
+  const seconds = (performance.now() - since) / 1000;
+  activitySeconds.observe({ activity, outcome }, seconds);
+  activities.inc({ tenant: tenantId, outcome });
+  const workflowId = info.workflowExecution?.workflowId;
+  log.info({ activity, attempt, workflowId, outcome, ms: Math.round(seconds * 10_000) / 10 }, 'activity');
 }

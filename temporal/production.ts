@@ -15,6 +15,7 @@ const operationRow = z.object({
   kind: z.enum(operationKinds),
   state: z.enum(operationStates),
   principal: z.object({ id: z.string() }),
+  request_id: z.string().nullable(),
 });
 
 export const production: WorkerParts = {
@@ -26,8 +27,8 @@ export const production: WorkerParts = {
     async operationOf(operationId) {
       const [rows] = await readInSystem('platform', [operationById(operationId)]);
       if (!rows?.[0]) return undefined;
-      const { tenant_id: tenantId, kind, state, principal } = operationRow.parse(rows[0]);
-      return { tenantId, kind, state, askedBy: principal.id };
+      const { tenant_id: tenantId, kind, state, principal, request_id } = operationRow.parse(rows[0]);
+      return { tenantId, kind, state, askedBy: principal.id, requestId: request_id ?? undefined };
     },
   },
 };

@@ -10,12 +10,15 @@ import {
   WorkflowUpdateFailedError,
 } from '@temporalio/client';
 import { defaultPayloadConverter } from '@temporalio/common';
+import { config } from '../models/databases.ts';
 import type { Startable } from '../models/system/operation.ts';
 import { isLifecycle, type OperationKind, type StepRecord } from '../policies/operation.ts';
 import type { Principal } from '../policies/principal.ts';
 import {
   callOffUpdate,
   controlQueue,
+  type DiscoveryInput,
+  discoveryId,
   type ErrandInput,
   type LifecycleInput,
   principalHeader,
@@ -66,7 +69,7 @@ async function tryStart(client: Client, operation: Startable): Promise<Started> 
 }
 
 async function start(operation: Startable): Promise<void> {
-  const { tenantId, operationId, region, kind, principal, weight } = operation;
+  const { tenantId, operationId, region, kind, principal, weight, requestId } = operation;
   const { workflowType, title, priorityKey } = registry[kind];
   await clientOf(principal).start(workflowType, {
     workflowId: workflowIdOf(operation),
@@ -75,9 +78,32 @@ async function start(operation: Startable): Promise<void> {
     workflowIdConflictPolicy: 'FAIL',
     priority: { priorityKey, fairnessKey: tenantId, fairnessWeight: weight },
     typedSearchAttributes: attributesOf(operation),
+    ...(requestId && { memo: { requestId } }),
     staticSummary: title,
     staticDetails: `${title} \`${tenantId}\` in ${region}: operation \`${operationId}\`, asked for by \`${principal.id}\`.`,
   });
+}
+
+/** A mail that is on its way already is not sent again, so a second start is none. */
+export async function startDiscovery({
+  emailHash,
+  requestId,
+}: Omit<DiscoveryInput, 'region'>): Promise<void> {
+  const { workflowType, title, priorityKey, runTimeout } = registry['discover-workspaces'];
+  const region = config().homeRegion;
+  const input: DiscoveryInput = { emailHash, region, requestId };
+  await reach((client) =>
+    client.workflow.start(workflowType, {
+      workflowId: discoveryId(emailHash),
+      taskQueue: controlQueue(region),
+      args: [input],
+      workflowIdConflictPolicy: 'USE_EXISTING',
+      priority: { priorityKey },
+      memo: { requestId },
+      staticSummary: title,
+      ...(runTimeout && { workflowRunTimeout: runTimeout }),
+    }),
+  );
 }
 
 function inputOf({ tenantId, operationId, region, kind, input }: Startable): LifecycleInput | ErrandInput {

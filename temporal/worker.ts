@@ -11,7 +11,7 @@ import { installRuntime } from './runtime.ts';
 
 /** What the workers run, and the wall in front of it. Tests put faults around the activities. */
 export type WorkerParts = {
-  activities: Record<string, (input: never, by: Principal) => Promise<unknown>>;
+  activities: Record<string, (input: never, by: Principal, requestId?: string) => Promise<unknown>>;
   guard: Guard;
 };
 

@@ -148,10 +148,12 @@ describe('the house style', () => {
       'api/health.ts',
       'api/operations.ts',
       'api/platform-route.ts',
-      'api/principal.ts',
+      'api/recording.ts',
       'api/routes/tenants.ts',
+      'api/tenant-mismatch.ts',
       'models/system/operation.ts',
       'models/system/tenant.ts',
+      'models/system/workspace.ts',
       'temporal/production.ts',
     ]);
   });

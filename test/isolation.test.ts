@@ -209,7 +209,7 @@ describe('the walls between tenants', () => {
 describe('the shared tables', () => {
   const one = 'ten_01h455vb4pex5vsknk084sn02q';
   const two = 'ten_01h455vb4pex5vsknk084sn02r';
-  const shared = ['tenants', 'slugs', 'subscriptions', 'operations', 'audit_events'];
+  const shared = ['tenants', 'slugs', 'subscriptions', 'operations', 'audit_events', 'workspaces'];
 
   before(async () => {
     useConfig(await ownConfig());
@@ -234,6 +234,7 @@ describe('the shared tables', () => {
           "INSERT INTO audit_events (id, actor, action, subject_type, outcome, tenant_id) VALUES ($1, '{}', 'a', 's', 'done', $2)",
           [slug, id],
         );
+        await sql("INSERT INTO workspaces (email_hash, tenant_id, user_id) VALUES ('h', $1, 'usr_x')", [id]);
       });
   });
 

@@ -17,6 +17,9 @@ export type LifecycleInput = {
 /** What an errand is about: the id of an invitation or a password reset. */
 export type ErrandInput = { tenantId: string; operationId: string; region: string; subjectId: string };
 
+/** A keyed hash of an address, and by which request its list was asked for. */
+export type DiscoveryInput = { emailHash: string; region: string; requestId: string };
+
 export type RegistryRow = {
   /** The exported function in workflows/, and the workflow type in Temporal. */
   workflowType: string;
@@ -24,10 +27,10 @@ export type RegistryRow = {
   /** 1 incident, 2 interactive, 3 normal, 4 backup, 5 drill. */
   priorityKey: 1 | 2 | 3 | 4 | 5;
   /** Lifecycle operations have none: an outage may last longer than any number written here. */
-  runTimeout?: '5 minutes';
+  runTimeout?: '5 minutes' | '1 hour';
 };
 
-export const registry: Record<OperationKind | 'sweep-tenants', RegistryRow> = {
+export const registry: Record<OperationKind | 'sweep-tenants' | 'discover-workspaces', RegistryRow> = {
   'provision-tenant': { workflowType: 'provisionTenant', title: 'Provision tenant', priorityKey: 2 },
   'suspend-tenant': { workflowType: 'suspendTenant', title: 'Suspend tenant', priorityKey: 2 },
   'resume-tenant': { workflowType: 'resumeTenant', title: 'Resume tenant', priorityKey: 2 },
@@ -40,6 +43,13 @@ export const registry: Record<OperationKind | 'sweep-tenants', RegistryRow> = {
     title: 'Sweep tenants',
     priorityKey: 3,
     runTimeout: '5 minutes',
+  },
+  // Who has waited an hour for the mail has asked again.
+  'discover-workspaces': {
+    workflowType: 'discoverWorkspaces',
+    title: 'Mail a list of workspaces',
+    priorityKey: 3,
+    runTimeout: '1 hour',
   },
 };
 
@@ -55,6 +65,8 @@ export const tenantOfWorkflow = (workflowId: string): string | undefined =>
   /^tenant\/([^/]+)\//.exec(workflowId)?.[1];
 
 export const sweepId = 'platform/sweep-tenants';
+/** One mail at a time for each address, however often its list is asked for. */
+export const discoveryId = (emailHash: string): string => `platform/discovery/${emailHash}`;
 
 /** Workflows and short control activities. */
 export const controlQueue = (region: string): string => `cp.${region}`;

@@ -3,6 +3,8 @@ import { changeAgent, listAgents, makeAgent, readAgent, removeAgent } from './ag
 import { exchangeKey, listKeys, makeKey, readKey, revokeApiKey, updateKey } from './api-keys.ts';
 import { listAudit, listPlatformAudit } from './audit-events.ts';
 import { inviteMany } from './bulk-invitations.ts';
+import { readContext } from './context.ts';
+import { discover } from './discovery.ts';
 import { listSeparations, makeSeparation, removeSeparation } from './duty-separations.ts';
 import { explain } from './explanations.ts';
 import { resendInvitation, revoke } from './invitation-changes.ts';
@@ -47,6 +49,8 @@ export const routes: Route[] = [
   deactivate,
   reactivate,
   removePerson,
+  readContext,
+  discover,
   readOperation,
   listOperations,
   retryParked,

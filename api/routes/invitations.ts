@@ -12,6 +12,7 @@ import { publicRoute } from '../public-route.ts';
 import type { Answer, Incoming } from '../route.ts';
 import { id, line } from '../shapes.ts';
 import { agreedTenant, servedPlace } from '../tenant-context.ts';
+import { listingWorkspace } from '../workspace-listing.ts';
 
 const passwordLengthMin = 10;
 const route = 'post /invitations/:token/acceptance';
@@ -53,13 +54,14 @@ export const accept = publicRoute({
         before: { state: 'pending' },
         after: { state: 'accepted', userId, roles },
       });
-      const answer: Answer = {
-        status: 201,
-        body: { userId, tenantId },
-        afterCommit: () => endErrands({ tenantId, kind: 'invite-user', operationIds: [operationId] }),
-      };
+      const answer: Answer = { status: 201, body: { userId, tenantId } };
       if (key) await remember(tenant.sql, key, answer);
-      return answer;
+      const list = listingWorkspace(place, userId, incoming);
+      const afterCommit = async () => {
+        await list();
+        await endErrands({ tenantId, kind: 'invite-user', operationIds: [operationId] });
+      };
+      return { ...answer, afterCommit };
     }).catch((cause: unknown) => {
       throw isGone(cause) ? notValid() : cause;
     });
@@ -76,7 +78,7 @@ const notValid = () =>
 async function passwordFor(place: Place, hash: string, password: string): Promise<string | undefined> {
   const invited = await inTenant(place, (tenant) => invitedBy(tenant, hash)).catch((cause: unknown) => {
     // Used up is told where a stored answer can still be found (Idempotency-Key).
-    if (cause instanceof Refusal || isGone(cause)) return undefined;
+    if ((cause instanceof Refusal && cause.code === 'not-found') || isGone(cause)) return undefined;
     throw cause;
   });
   if (invited?.userState !== 'active') return hashPassword(password);

@@ -10,6 +10,7 @@ import { publicRoute } from '../public-route.ts';
 import { id, moment } from '../shapes.ts';
 import { agreedTenant, servedPlace } from '../tenant-context.ts';
 import { tenantWrite } from '../tenant-route.ts';
+import { listingWorkspace } from '../workspace-listing.ts';
 
 const tag = 'Sign-in';
 
@@ -56,8 +57,10 @@ export const signIn = publicRoute({
     }
     const opened = await open(place, known.userId, requestId, source);
     const { token, ...shown } = { ...opened, tenantId, userId: known.userId };
-    if (body.delivery === 'token') return { status: 201, body: { ...shown, token } };
-    return { status: 201, body: shown, headers: { 'Set-Cookie': cookie(token, opened.expiresAt) } };
+    const afterCommit = listingWorkspace(place, known.userId, incoming);
+    if (body.delivery === 'token') return { status: 201, body: { ...shown, token }, afterCommit };
+    const headers = { 'Set-Cookie': cookie(token, opened.expiresAt) };
+    return { status: 201, body: shown, headers, afterCommit };
   },
 });
 

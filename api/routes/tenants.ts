@@ -12,6 +12,7 @@ import {
   tenantById,
   tenantList,
 } from '../../models/system/tenant.ts';
+import { tenantHost } from '../../models/tenant-address.ts';
 import { tenantTableNames } from '../../models/tenant-schema.ts';
 import { renamable, type TenantState, tenantStates } from '../../policies/lifecycle.ts';
 import { tenantRoles } from '../../policies/permissions.ts';
@@ -20,7 +21,7 @@ import { type Fault, Refusal } from '../../policies/refusal.ts';
 import { slugFaults, slugHeldDays } from '../../policies/slug.ts';
 import { accepted, begin } from '../operations.ts';
 import { platformRead, platformWrite } from '../platform-route.ts';
-import { etag, presentPage, presentTenant, tenantHost } from '../present.ts';
+import { etag, presentPage, presentTenant } from '../present.ts';
 import { requireVersion } from '../route.ts';
 import {
   changesNothing,

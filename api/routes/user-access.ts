@@ -12,6 +12,7 @@ import type { Answer } from '../route.ts';
 import { dryRun, id } from '../shapes.ts';
 import { tenantWrite } from '../tenant-route.ts';
 import { lockPerson, shownUser, user, userParams } from '../users.ts';
+import { leaveWorkspace } from '../workspace-listing.ts';
 
 /** Ending and giving back a person's access. Whose access ends has their open invitations revoked: they were their word. */
 const tag = 'Users';
@@ -45,7 +46,10 @@ export const deactivate = tenantWrite({
         after,
         details: { sessionsEnded, invitationsRevoked: operationIds.length },
       },
-      afterCommit: () => endErrands({ tenantId, kind: 'invite-user', operationIds }),
+      afterCommit: async () => {
+        await leaveWorkspace(tenantId, String(before.email));
+        await endErrands({ tenantId, kind: 'invite-user', operationIds });
+      },
     };
   },
 });
@@ -131,8 +135,10 @@ export const removePerson = tenantWrite({
     return {
       status: 204,
       audit: { id: userId, before, after: { removed: true, handedOn: work, to: heir ?? null } },
-      afterCommit: () =>
-        endErrands({ tenantId, kind: 'invite-user', operationIds: [...revoked, ...waiting] }),
+      afterCommit: async () => {
+        await leaveWorkspace(tenantId, String(before.email));
+        await endErrands({ tenantId, kind: 'invite-user', operationIds: [...revoked, ...waiting] });
+      },
     };
   },
 });

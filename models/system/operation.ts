@@ -181,6 +181,7 @@ export type Startable = {
   principal: Principal;
   input: Record<string, unknown>;
   weight: number;
+  requestId?: string | undefined;
 };
 
 const unstartedAfterSeconds = 5;
@@ -197,7 +198,7 @@ export async function unstartedOperations(limit: number): Promise<Startable[]> {
   return inSystem('platform', ({ sql }) =>
     sql<Startable>(
       `SELECT o.id AS "operationId", o.tenant_id AS "tenantId", t.region, o.kind, o.principal, o.input,
-         (p.terms->>'weight')::float8 AS weight
+         o.request_id AS "requestId", (p.terms->>'weight')::float8 AS weight
        FROM operations o JOIN tenants t ON t.id = o.tenant_id
          JOIN plans p ON p.name = t.plan AND p.version = t.plan_version
        WHERE o.state IN ('running', 'parked') AND (

@@ -1,36 +1,15 @@
 import assert from 'node:assert/strict';
-import { connect } from 'node:net';
 import { declarations } from '../../activities/index.ts';
 import { loadConfig } from '../../config.ts';
 import { closeDatabases, useConfig } from '../../models/databases.ts';
 import { newId } from '../../models/ids.ts';
 import { callerOf, operator } from '../support/client.ts';
 import { handed } from '../support/environment.ts';
-import {
-  asked,
-  follow,
-  freshSlug,
-  type Member,
-  member,
-  password,
-  type Shown,
-  sharedUrl,
-} from '../support/tenants.ts';
+import { rawRequest } from '../support/raw.ts';
+import { asked, follow, freshSlug, type Member, member, password, type Shown } from '../support/tenants.ts';
 
 /** What attackers tried, once each and for good. */
 type Problem = { code: string; detail: string };
-
-function rawRequest(lines: string[]): Promise<string> {
-  const { hostname, port } = new URL(sharedUrl());
-  return new Promise((resolve, reject) => {
-    const socket = connect(Number(port), hostname, () => socket.write(`${lines.join('\r\n')}\r\n\r\n`));
-    let answer = '';
-    socket.on('data', (chunk) => {
-      answer += chunk;
-    });
-    socket.on('end', () => resolve(answer)).on('error', reject);
-  });
-}
 
 describe('attacks', () => {
   let acme: Member;

@@ -174,6 +174,7 @@ describe('a named part of Freehold', () => {
     assert.deepEqual(lines.sort(), [
       'system:delete-tenant delete Tenant',
       'system:delete-tenant read Operation',
+      'system:discovery send Discovery',
       'system:sweep sweep Platform',
       'system:undo create Tenant',
       'system:undo delete Tenant',

@@ -13,9 +13,9 @@ process.once('disconnect', () => process.exit(1));
 
 await runWorkers(
   config,
-  faultyParts((tenantId) =>
-    at(steps.get(tenantId) ?? '', 'after', () => {
-      process.send?.(tenantId);
+  faultyParts((subject) =>
+    at(steps.get(subject) ?? '', 'after', () => {
+      process.send?.(subject);
       return new Promise(() => {});
     }),
   ),

@@ -7,13 +7,14 @@ import type { WorkerParts } from '../../temporal/worker.ts';
 /** What happens around an activity's effect, instead of just the effect. */
 export type Around = (activity: string, effect: () => Promise<unknown>) => Promise<unknown>;
 
-/** The real activities; around those of a tenant that has a fault, the fault. */
-export function faultyParts(faultOf: (tenantId: string) => Around | undefined): WorkerParts {
+/** The real activities; around those of a tenant (or, of discovery, a hash) that has a fault, the fault. */
+export function faultyParts(faultOf: (subject: string) => Around | undefined): WorkerParts {
   const activities = Object.entries(production.activities).map(([name, run]) => {
-    const faulty = (input: never, by: Principal) => {
-      const step = input as { tenantId?: string } | undefined; // plain ids: see activities/activity.ts
-      const fault = step?.tenantId === undefined ? undefined : faultOf(step.tenantId);
-      const effect = () => run(input, by);
+    const faulty = (input: never, by: Principal, requestId?: string) => {
+      // Plain ids: see activities/activity.ts and activities/discovery.ts.
+      const step = input as { tenantId?: string; emailHash?: string } | undefined;
+      const fault = faultOf(step?.tenantId ?? step?.emailHash ?? '');
+      const effect = () => run(input, by, requestId);
       return fault ? fault(name, effect) : effect();
     };
     return [name, faulty] as const;

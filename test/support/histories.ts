@@ -24,16 +24,18 @@ export async function replayStored(workflow: string): Promise<number> {
   return files.length;
 }
 
+export function replayRun(operation: Startable, outcome: string): Promise<void> {
+  return replayWorkflow(operation.kind, workflowIdOf(operation), outcome);
+}
+
 /** Replays a run of today as well, and stores it when asked to. */
-export async function replayRun(operation: Startable, outcome: string): Promise<void> {
-  const workflowId = workflowIdOf(operation);
+export async function replayWorkflow(workflow: string, workflowId: string, outcome: string): Promise<void> {
   const history = await temporal().client.workflow.getHandle(workflowId).fetchHistory();
   await replay(history, workflowId);
-  const folder = folderOf(operation.kind);
   const name = process.env.FREEHOLD_RECORD;
   if (name === undefined) return;
-  await mkdir(folder, { recursive: true });
-  await writeFile(`${folder}${name}-${outcome}.json`, portable(history));
+  await mkdir(folderOf(workflow), { recursive: true });
+  await writeFile(`${folderOf(workflow)}${name}-${outcome}.json`, portable(history));
 }
 
 async function replay(history: unknown, name: string): Promise<void> {

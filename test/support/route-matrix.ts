@@ -20,6 +20,7 @@ type Ids = {
   dutySeparationId: string;
   requestId: string;
   keyId: string;
+  invitationId: string;
 };
 
 export async function worldOf(acme: Member, globex: Member): Promise<World> {
@@ -36,7 +37,10 @@ async function filled(as: Member): Promise<Ids> {
   const { headers } = await as.call('GET', `/v1/agents/${newId('agt')}`);
   const requestId = String(headers['x-request-id']);
   const key = await made(as, '/v1/api-keys', { name: 'Nightly', kind: 'service', roles: ['viewer'] });
-  return { agentId: agent.id, userId, role, dutySeparationId: separation.id, requestId, keyId: key.id };
+  const email = `guest@${as.tenant.slug}.example`;
+  const { id: invitationId } = await made(as, '/v1/invitations', { email, roles: ['viewer'] });
+  const dutySeparationId = separation.id;
+  return { agentId: agent.id, userId, role, dutySeparationId, requestId, keyId: key.id, invitationId };
 }
 
 async function made(as: Member, path: string, body: object): Promise<{ id: string }> {
@@ -91,6 +95,8 @@ export const acceptable: Record<string, (() => unknown) | null> = {
   'post /users/:userId/deactivation': null,
   'post /users/:userId/reactivation': null,
   'delete /users/:userId': null,
+  'get /context': null,
+  'post /discovery': () => ({ email: 'nobody@example.com' }),
   'get /operations/:operationId': null,
   'get /operations': null,
   'post /operations/:operationId/retry': null,
@@ -114,7 +120,12 @@ export const acceptable: Record<string, (() => unknown) | null> = {
 };
 
 /** Routes for people who are nobody yet. One more is a decision, so it has to be written down here. */
-export const publicRoutes = ['post /invitations/:token/acceptance', 'post /sessions'];
+export const publicRoutes = [
+  'get /context',
+  'post /discovery',
+  'post /invitations/:token/acceptance',
+  'post /sessions',
+];
 
 type Values = { own: string; foreign: string; absent: string };
 
@@ -130,6 +141,7 @@ const parameters: Record<string, (world: World) => Values> = {
   dutySeparationId: of('dutySeparationId', () => newId('dut')),
   requestId: of('requestId', () => newId('req')),
   keyId: of('keyId', () => newId('key')),
+  invitationId: of('invitationId', () => newId('inv')),
   tenantId: ({ acme, globex }) => ({
     own: acme.tenant.id,
     foreign: globex.tenant.id,

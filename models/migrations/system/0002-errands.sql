@@ -3,10 +3,12 @@ ALTER TABLE operations ADD COLUMN exclusive boolean NOT NULL DEFAULT true;
 DROP INDEX operations_one_running;
 CREATE UNIQUE INDEX operations_one_running ON operations (tenant_id) WHERE exclusive AND state IN ('running', 'parked');
 
--- Which workspaces an address opens, under a keyed hash of it: no e-mail address stands outside its tenant.
+-- Which workspaces an address opens, under a keyed hash of it: no e-mail address stands outside its tenant. Whose it
+-- is there is an id, so that the tenant can be asked for the address itself.
 CREATE TABLE workspaces (
   email_hash text NOT NULL,
   tenant_id text NOT NULL REFERENCES tenants,
+  user_id text NOT NULL,
   PRIMARY KEY (email_hash, tenant_id)
 );
 CREATE INDEX workspaces_tenant ON workspaces (tenant_id);
