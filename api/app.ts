@@ -32,9 +32,11 @@ export function createApp(): Express {
     const before = route.method === 'get' ? [] : [bodyAs(route.csv ? [...json, 'text/csv'] : json)];
     app[route.method](path, ...before, serve(route));
     const offered = route.method === 'get' ? ['GET', 'HEAD'] : [route.method.toUpperCase()];
-    paths.set(path, [...(paths.get(path) ?? []), ...offered]);
+    const methods = [...(paths.get(path) ?? []), ...offered];
+    paths.set(path, methods);
+    // With the last route of a path, before a later one whose parameter would match it too (/invitations/bulk).
+    if (routes.findLast((each) => each.path === route.path) === route) app.all(path, refuseMethod(methods));
   }
-  for (const [path, methods] of paths) app.all(path, refuseMethod(methods));
   servePages(app);
   app.use((request) => {
     throw new Refusal('not-found', `There is nothing at ${request.path}; the reference is at /docs.`);

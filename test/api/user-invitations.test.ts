@@ -1,31 +1,23 @@
 import assert from 'node:assert/strict';
-import { inTenant } from '../../models/scope.ts';
-import { callerOf, operator, type Reply } from '../support/client.ts';
+import { callerOf } from '../support/client.ts';
 import {
+  accept,
+  codesOf,
   freshAddress,
-  given,
   type Invitation,
   inviteAs,
-  mailed,
   mailedToken,
   type Problem,
+  sqlIn,
 } from '../support/invitations.ts';
-import { placed, signedInPerson, useSharedModels } from '../support/people.ts';
+import { signedInPerson, useSharedModels } from '../support/people.ts';
 import { until } from '../support/runs.ts';
 import { follow, type Member, member, password, type Shown } from '../support/tenants.ts';
 
 const nobody = callerOf();
 
-const accept = (token: string, headers: Record<string, string> = {}, body: object = given) =>
-  nobody.call<Problem & { userId: string }>('POST', `/v1/invitations/${token}/acceptance`, body, headers);
-
-const sql = async (tenant: Pick<Shown, 'id'>, text: string, ...values: unknown[]) =>
-  inTenant(await placed(tenant.id), (scope) => scope.sql(text, values));
-
 const signIn = (tenant: Shown, email: string, secret = password) =>
   nobody.call<Problem>('POST', '/v1/sessions', { email, password: secret }, { 'x-tenant': tenant.slug });
-
-const codesOf = ({ body }: Reply<Problem>) => body.errors?.map((fault) => `${fault.pointer} ${fault.code}`);
 
 describe('inviting a person', () => {
   let acme: Member;
@@ -40,7 +32,7 @@ describe('inviting a person', () => {
     acme.call<Invitation & Problem>('POST', `/v1/invitations/${id}/${what}`);
   /** As if it had been sent long ago. */
   const age = (id: string) =>
-    sql(acme.tenant, "UPDATE invitations SET issued_at = issued_at - interval '1 hour' WHERE id = $1", id);
+    sqlIn(acme.tenant, "UPDATE invitations SET issued_at = issued_at - interval '1 hour' WHERE id = $1", id);
 
   it('R4.2 mails a link by which they join with exactly the roles that were promised', async () => {
     const email = freshAddress();
@@ -48,7 +40,7 @@ describe('inviting a person', () => {
     assert.equal(invited.status, 201, invited.text);
     assert.equal(invited.body.state, 'pending');
     assert.equal(invited.headers.location, `/v1/invitations/${invited.body.id}`);
-    const [before] = await sql(
+    const [before] = await sqlIn(
       acme.tenant,
       'SELECT count(*)::int FROM role_assignments WHERE principal_id = $1',
       invited.body.userId,
@@ -95,7 +87,7 @@ describe('inviting a person', () => {
       assert.deepEqual(codesOf(await inviteAs(acme, freshAddress(), 'viewer', role)), [
         '/roles/1 unknown-role',
       ]);
-    await sql(
+    await sqlIn(
       acme.tenant,
       "INSERT INTO duty_separations (id, name, roles) VALUES ('dut_x', 'Books', '{billing,auditor}')",
     );
@@ -105,7 +97,7 @@ describe('inviting a person', () => {
 
   it('R4.2 invites only people of the allowed domains, exactly these, and asks again when they accept', async () => {
     const allow = (...domains: string[]) =>
-      sql(
+      sqlIn(
         globex.tenant,
         `INSERT INTO settings (key, value) VALUES ('invitations.allowedEmailDomains', $1::jsonb)
          ON CONFLICT (key) DO UPDATE SET value = excluded.value`,
@@ -141,7 +133,7 @@ describe('inviting a person', () => {
     assert.equal((await small.call('POST', `/v1/invitations/${first?.body.id}/revocation`)).status, 200);
     assert.equal((await inviteAs(small, freshAddress())).status, 201);
     assert.equal((await inviteAs(small, freshAddress())).status, 409);
-    await sql(
+    await sqlIn(
       small.tenant,
       "UPDATE invitations SET expires_at = now() - interval '1 s' WHERE state = 'pending'",
     );
@@ -152,7 +144,11 @@ describe('inviting a person', () => {
     const own = await member();
     const ids: string[] = [];
     for (const _ of [1, 2, 3]) ids.unshift((await inviteAs(own, freshAddress())).body.id);
-    await sql(own.tenant, "UPDATE invitations SET expires_at = now() - interval '1 s' WHERE id = $1", ids[1]);
+    await sqlIn(
+      own.tenant,
+      "UPDATE invitations SET expires_at = now() - interval '1 s' WHERE id = $1",
+      ids[1],
+    );
     const list = async (query: string) =>
       (await own.call<{ items: Invitation[]; nextCursor: string | null }>('GET', `/v1/invitations?${query}`))
         .body;
@@ -198,7 +194,7 @@ describe('inviting a person', () => {
     const { body } = await inviteAs(acme, email);
     await mailedToken(email);
     await age(body.id);
-    await sql(
+    await sqlIn(
       acme.tenant,
       "UPDATE invitations SET expires_at = now() - interval '1 s' WHERE id = $1",
       body.id,
@@ -230,114 +226,24 @@ describe('inviting a person', () => {
     const first = await mailedToken(email);
     await accept(first);
     // The only way to an open invitation of an active person: it was on its way when they joined otherwise.
-    await sql(
+    await sqlIn(
       acme.tenant,
       "UPDATE invitations SET state = 'pending', roles = '{auditor}' WHERE id = $1",
       body.id,
     );
-    const [before] = await sql(acme.tenant, 'SELECT secret FROM identities WHERE user_id = $1', body.userId);
+    const [before] = await sqlIn(
+      acme.tenant,
+      'SELECT secret FROM identities WHERE user_id = $1',
+      body.userId,
+    );
     const wrong = await accept(first, {}, { name: 'Mallory', password: 'another long password' });
     assert.deepEqual([wrong.status, wrong.body.code], [401, 'unauthenticated']);
     assert.equal((await accept(first, {}, { name: 'Mallory', password })).status, 201);
-    const [after] = await sql(acme.tenant, 'SELECT secret FROM identities WHERE user_id = $1', body.userId);
+    const [after] = await sqlIn(acme.tenant, 'SELECT secret FROM identities WHERE user_id = $1', body.userId);
     assert.deepEqual(after, before, 'the password is theirs');
     const person = await acme.call<{ name: string; roles: string[] }>('GET', `/v1/users/${body.userId}`);
     assert.deepEqual(person.body.roles, ['auditor', 'builder']);
     assert.equal(person.body.name, 'Grace Guest');
-  });
-
-  it('R4.5 gives one account to twenty who use one link at the same moment', async () => {
-    const email = freshAddress();
-    const { body } = await inviteAs(acme, email);
-    const token = await mailedToken(email);
-    const replies = await Promise.all(
-      Array.from({ length: 20 }, (_, at) =>
-        accept(token, {}, { name: `Racer ${at}`, password: `${password} ${at}` }),
-      ),
-    );
-    const statuses = Map.groupBy(replies, ({ status }) => status);
-    assert.deepEqual([statuses.get(201)?.length, statuses.get(404)?.length], [1, 19]);
-    const rows = await sql(acme.tenant, 'SELECT id FROM identities WHERE user_id = $1', body.userId);
-    assert.equal(rows.length, 1);
-    assert.equal((await accept(token)).status, 404, 'and never again');
-  });
-
-  it('R4.5 opens only its own organisation, and waits while that is suspended', async () => {
-    const own = await member();
-    const email = freshAddress();
-    await inviteAs(own, email);
-    const token = await mailedToken(email);
-    for (const headers of [
-      { host: `${globex.tenant.slug}.localhost` },
-      { 'x-tenant': globex.tenant.slug },
-      { 'x-tenant': globex.tenant.id },
-    ])
-      assert.equal((await accept(token, headers)).body.code, 'tenant-mismatch');
-    const moved = token.replace(own.tenant.id.slice(4), globex.tenant.id.slice(4));
-    assert.equal((await accept(moved)).status, 404);
-    const path = `/v1/tenants/${own.tenant.id}/suspension`;
-    const steer = async (method: string, body?: object) =>
-      follow((await operator().call<Shown>(method, path, body)).body.operation.id);
-    await steer('PUT', { reason: 'unpaid' });
-    assert.equal((await accept(token)).body.code, 'tenant-suspended');
-    await steer('DELETE');
-    assert.equal((await accept(token)).status, 201);
-  });
-
-  it('R4.5 opens nothing when the address was changed since, expired, or its inviter may no longer give it', async () => {
-    const admin = await signedInPerson(acme.tenant.id, 'admin');
-    const [one, two] = [freshAddress(), freshAddress()];
-    const { body: expired } = await inviteAs(admin, one);
-    await inviteAs(admin, two, 'builder');
-    const [tokenOne, tokenTwo] = [await mailedToken(one), await mailedToken(two)];
-    await sql(acme.tenant, 'UPDATE invitations SET expires_at = now() WHERE id = $1', expired.id);
-    assert.equal((await accept(tokenOne)).status, 404);
-    // The body names no address: whose it is stands in the tenant alone.
-    assert.equal((await accept(tokenTwo, {}, { ...given, email: 'mallory@example.com' })).status, 400);
-    await sql(acme.tenant, "UPDATE role_assignments SET role = 'viewer' WHERE principal_id = $1", admin.id);
-    const late = await accept(tokenTwo);
-    assert.deepEqual([late.status, late.body.code], [403, 'forbidden']);
-  });
-
-  it('R4.5 takes no address in which a second one could hide, and no name that breaks a line', async () => {
-    const bad = [
-      '"ada@evil.example"@example.com',
-      'ada@evil.example,bob@example.com',
-      'ada <ada@evil.example>',
-      'ada\r\nBcc: mallory@evil.example@example.com',
-      'ada@example.com\nBcc:mallory@evil.example',
-      'ada(comment)@example.com',
-      'ada@@example.com',
-      'ada@[127.0.0.1]',
-      'ada;mallory@example.com',
-      'ädä@example.com',
-      'ada..b@example.com',
-      '.ada@example.com',
-      'ada@example',
-    ];
-    for (const email of bad)
-      assert.deepEqual(codesOf(await inviteAs(acme, email)), ['/email not-acceptable'], email);
-    for (const name of ['Ada\r\nBcc: mallory@evil.example', 'Ada\u2028Bcc: x', 'Ada\u0000', '\u202eadA']) {
-      const reply = await acme.call('POST', '/v1/invitations', {
-        email: freshAddress(),
-        name,
-        roles: ['viewer'],
-      });
-      assert.equal(reply.status, 400, JSON.stringify(name));
-    }
-  });
-
-  it('R4.5 mails a name that looks like headers or addresses to nobody else', async () => {
-    const own = await member({ name: 'Acme", <mallory@evil.example>, "x' });
-    const email = freshAddress();
-    const name = 'Grace" <mallory@evil.example>, "x';
-    const sent = await own.call('POST', '/v1/invitations', { email, name, roles: ['viewer'] });
-    assert.equal(sent.status, 201);
-    const [mail] = await mailed(email);
-    assert.deepEqual(mail?.to, [email]);
-    assert.equal(mail?.subject, 'Your invitation to Acme", <mallory@evil.example>, "x');
-    const headers = mail?.raw.split(/\r?\n\r?\n/)[0] ?? '';
-    assert.equal(headers.match(/^(to|cc|bcc|subject):/gim)?.length, 2);
   });
 
   it('R4.2 tells every change in the organisation’s own trail, with what was and what is', async () => {
@@ -346,7 +252,7 @@ describe('inviting a person', () => {
     await mailedToken(email);
     await until(async () => (await read(body.id)).body.sentAt !== null);
     await change(body.id, 'revocation');
-    const rows = await sql(
+    const rows = await sqlIn(
       acme.tenant,
       `SELECT action, before_digest IS NOT NULL AS before, after_digest IS NOT NULL AS after
        FROM audit_events WHERE subject_id = $1 ORDER BY seq`,
@@ -357,114 +263,5 @@ describe('inviting a person', () => {
       { action: 'send Invitation', before: true, after: true },
       { action: 'revoke Invitation', before: true, after: true },
     ]);
-  });
-});
-
-describe('inviting many', () => {
-  let acme: Member;
-  before(async () => {
-    useSharedModels();
-    acme = await member({ quotas: { seats: 6 } });
-  });
-
-  type Judged = Problem & {
-    would: { invite: number; seats: { wanted: number; taken: number; limit: number } };
-    faults: { row: number | null; pointer: string; code: string; detail: string }[];
-    items: Invitation[];
-  };
-  const bulk = (body: unknown, query = '', headers: Record<string, string> = {}) =>
-    acme.call<Judged>('POST', `/v1/invitations/bulk${query}`, body, headers);
-  const csv = (text: string, query = '') => bulk(text, query, { 'content-type': 'text/csv' });
-  const row = (more: object = {}) => ({ email: freshAddress(), roles: ['viewer'], ...more });
-  const count = async () =>
-    (await acme.call<{ items: unknown[] }>('GET', '/v1/invitations?limit=200')).body.items.length;
-
-  it('R4.2 lists every row’s fault in a dry run, and the seats it would take, and changes nothing', async () => {
-    const before = await count();
-    const twice = freshAddress();
-    const reply = await bulk(
-      {
-        invitations: [
-          row(),
-          { email: 'nobody', roles: [] },
-          { email: twice, roles: ['viewer'] },
-          { email: twice.toUpperCase(), roles: ['viewer'] },
-          row({ roles: ['viewer', 'no such'] }),
-          { email: acme.email, roles: ['viewer'] },
-          'not a row',
-        ],
-      },
-      '?dryRun=true',
-    );
-    assert.equal(reply.status, 200, reply.text);
-    assert.deepEqual(
-      reply.body.faults.map(({ row, pointer, code }) => `${row} ${pointer} ${code}`),
-      [
-        '2 /invitations/1/email not-acceptable',
-        '2 /invitations/1/roles too-small',
-        '4 /invitations/3/email said-twice',
-        '5 /invitations/4/roles/1 unknown-role',
-        '6 /invitations/5/email already-member',
-        '7 /invitations/6 invalid-type',
-      ],
-    );
-    assert.deepEqual(reply.body.would, { invite: 2, seats: { wanted: 2, taken: 1, limit: 6 } });
-    assert.equal(await count(), before);
-  });
-
-  it('R4.2 invites all of them or none', async () => {
-    const before = await count();
-    const wrong = await bulk({ invitations: [row(), row({ roles: ['no such'] })] });
-    assert.deepEqual([wrong.status, codesOf(wrong)], [422, ['/invitations/1/roles/0 unknown-role']]);
-    const misshapen = await bulk({ invitations: [row(), row({ roles: [] })] });
-    assert.deepEqual([misshapen.status, codesOf(misshapen)], [400, ['/invitations/1/roles too-small']]);
-    const many = await bulk({ invitations: Array.from({ length: 6 }, () => row()) });
-    assert.deepEqual([many.status, codesOf(many)], [422, ['/invitations no-seats']]);
-    assert.equal(await count(), before);
-    const rows = [row(), row({ name: 'Grace Guest' })];
-    const done = await bulk({ invitations: rows });
-    assert.equal(done.status, 201, done.text);
-    assert.deepEqual(
-      done.body.items.map(({ email }) => email),
-      rows.map(({ email }) => email),
-    );
-    for (const { email } of rows) assert.equal((await accept(await mailedToken(email))).status, 201);
-  });
-
-  it('R4.2 takes CSV as spreadsheets write it', async () => {
-    const [one, two] = [freshAddress(), freshAddress()];
-    const text = `\ufeffEmail,Name,Roles\r\n${one},"Guest, Grace",viewer;billing\r\n\r\n ${two} ,,builder viewer\r\n`;
-    const judged = await csv(text, '?dryRun=true');
-    assert.deepEqual([judged.body.faults, judged.body.would.invite], [[], 2], judged.text);
-    const done = await csv(text);
-    assert.equal(done.status, 201, done.text);
-    assert.deepEqual(
-      done.body.items.map(({ email, name, roles }) => [email, name, roles]),
-      [
-        [one, 'Guest, Grace', ['viewer', 'billing']],
-        [two, two.split('@')[0], ['builder', 'viewer']],
-      ],
-    );
-  });
-
-  it('R4.2 says in which line of a CSV it stopped understanding', async () => {
-    const header = await csv('address,roles\na@example.com,viewer');
-    assert.deepEqual([header.status, codesOf(header)], [400, [' wrong-header']]);
-    const cells = await csv('email,name,roles\na@example.com,Ada\n');
-    assert.deepEqual([cells.status, codesOf(cells)], [400, [' not-csv']]);
-    assert.match(cells.body.errors?.[0]?.detail ?? '', /^Line 2: /);
-    for (const broken of [
-      'email,roles\n"a@example.com,viewer',
-      '',
-      'email,roles\n',
-      'email,roles\na\u0000,viewer',
-    ])
-      assert.equal((await csv(broken)).status, 400, JSON.stringify(broken));
-    const rows = await csv('email,roles\nnobody,\n', '?dryRun=true');
-    assert.deepEqual(
-      rows.body.faults.map(({ row, pointer }) => `${row} ${pointer}`),
-      ['1 /invitations/0/email', '1 /invitations/0/roles'],
-    );
-    assert.equal((await bulk('email,roles', '', { 'content-type': 'text/plain' })).status, 415);
   });
 });

@@ -1,7 +1,9 @@
-import type { Reply } from './client.ts';
+import { inTenant } from '../../models/scope.ts';
+import { callerOf, type Reply } from './client.ts';
 import { type Mailed, mailsTo } from './mails.ts';
+import { placed } from './people.ts';
 import { until } from './runs.ts';
-import { freshSlug, type Member, password } from './tenants.ts';
+import { freshSlug, type Member, password, type Shown } from './tenants.ts';
 
 /** Inviting people through the API, and reading what was mailed to them. */
 export type Invitation = {
@@ -56,3 +58,12 @@ export async function mailedToken(email: string, count = 1): Promise<string> {
 }
 
 export const given = { name: 'Grace Guest', password };
+
+export const accept = (token: string, headers: Record<string, string> = {}, body: object = given) =>
+  callerOf().call<Problem & { userId: string }>('POST', `/v1/invitations/${token}/acceptance`, body, headers);
+
+export const codesOf = ({ body }: Reply<Problem>): string[] | undefined =>
+  body.errors?.map((fault) => `${fault.pointer} ${fault.code}`);
+
+export const sqlIn = async (tenant: Pick<Shown, 'id'>, text: string, ...values: unknown[]) =>
+  inTenant(await placed(tenant.id), (scope) => scope.sql(text, values));

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { newId } from '../../models/ids.ts';
-import { inTenant } from '../../models/scope.ts';
-import type { Startable } from '../../models/system/operation.ts';
+import { inSystem, inTenant } from '../../models/scope.ts';
+import { openOperation, type Startable } from '../../models/system/operation.ts';
 import { invite } from '../../models/tenant/inviting.ts';
 import type { Principal } from '../../policies/principal.ts';
 import { endErrand } from '../../temporal/start.ts';
@@ -47,6 +47,16 @@ async function toldOf(operation: Startable): Promise<string[]> {
     ]),
   );
   return rows.map((row) => row.action);
+}
+
+/** Of the tenant this errand is in. */
+async function deletionOf(errand: Startable, principal: Principal): Promise<Startable> {
+  const { tenantId } = errand;
+  const asked = { kind: 'delete-tenant' as const, principal, input: { previous: 'active', graceSeconds: 0 } };
+  const operationId = await inSystem('platform', (system) =>
+    openOperation(system, { tenantId, ...asked }, () => {}),
+  );
+  return { ...errand, ...asked, operationId };
 }
 
 const resultOf = async (operation: Startable) => Object(await storedOperation(operation)).result;
@@ -143,6 +153,19 @@ describe('an invitation that is answered', () => {
     assertFailedAt('remindInvited', ended);
     assert.equal((await invitationOf(operation)).state, 'revoked');
     assert.match(String(ended.stored.problem?.detail), /may not create Invitation \(any more\)/);
+  });
+
+  it('R4.2 is cancelled with the tenant that is deleted', async () => {
+    const operation = await askFor(stage.principal, 600);
+    const begun = await begin(stage, operation);
+    await untilStepRuns(operation, 'untilReminder');
+    const deletion = await deletionOf(operation, stage.principal);
+    await end(await begin(stage, deletion));
+    const { state, problem } = await storedOperation(operation);
+    assert.deepEqual([state, problem?.detail], ['cancelled', 'The tenant was deleted.']);
+    await endErrand(operation);
+    assert.equal((await end(begun)).shown, 'FAILED', 'its workflow finds nothing to do, and undoes nothing');
+    assert.equal((await storedOperation(operation)).state, 'cancelled');
   });
 
   it('R4.2 is not reminded of while the organisation is suspended, and still expires', async () => {
