@@ -23,7 +23,7 @@ function isMailable(address: string): boolean {
   return more.length === 0 && local.test(name) && domain.test(domainToASCII(host));
 }
 
-export const email = z
+const email = z
   .string()
   .trim()
   .max(254, 'must have at most 254 characters')

@@ -88,7 +88,7 @@ export async function lockPerson(tenant: TenantScope, acting: Acting, userId: st
   const { tenantId, principal, me, rights } = acting;
   if (me === userId)
     throw new Refusal('conflict', `Nobody can ${what} themselves; have another administrator do it.`);
-  if (principal.kind === 'user') await insistActive(tenant, principal.id);
+  if (principal.kind === 'user' || me !== principal.id) await insistActive(tenant, me);
   const person = await shownUser(tenant, tenantId, userId);
   requireVersion(acting, Number(person.version));
   const roles = person.roles as string[]; // text[] in the statement behind it

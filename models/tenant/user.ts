@@ -5,7 +5,7 @@ import type { Visible } from '../visible.ts';
 
 /** People of the tenant one is in, as they are read. A person is their own owner: that is what “own” means of them. */
 export const userStates = ['invited', 'active', 'inactive'] as const;
-export type UserState = (typeof userStates)[number];
+type UserState = (typeof userStates)[number];
 
 const shown = (schema: string) => `
   SELECT u.id, u.id AS owner_id, u.email, u.email_key, u.name, u.state, u.version, u.last_sign_in_at, u.deactivated_at,

@@ -11,7 +11,7 @@ import type { Promised } from './workflow-harness.ts';
 export type Interrupted = Omit<Promised, 'ask'> & {
   undoable: string[];
   stage(): Stage;
-  ask(): Promise<Startable>;
+  ask(patience?: 'patient'): Promise<Startable>;
 };
 
 export function interruptions({ criterion, steps, undoable, kept, undone, ask, stage }: Interrupted): void {
@@ -47,7 +47,7 @@ export function interruptions({ criterion, steps, undoable, kept, undone, ask, s
 
   it(`${criterion} is finished by another worker when one is killed, at whichever step`, async () => {
     await stage().rest();
-    const doomed = await Promise.all(steps.map(async (step) => ({ step, operation: await ask() })));
+    const doomed = await Promise.all(steps.map(async (step) => ({ step, operation: await ask('patient') })));
     await stage().killedAt(new Map(doomed.map(({ step, operation }) => [operation.tenantId, step])), () =>
       Promise.all(doomed.map(({ operation }) => startOperation(operation))),
     );

@@ -34,7 +34,8 @@ export type Promised = {
   waits?: string[];
   /** What undoes everything, in the order in which it runs. The last one closes the operation. */
   undos: string[];
-  ask(principal: Principal): Promise<Startable>;
+  /** `patient`: what waits for a time has to wait longer than a worker takes to start on a busy machine. */
+  ask(principal: Principal, patience?: 'patient'): Promise<Startable>;
   /** What must be true after success. */
   kept(operation: Startable): Promise<void>;
   /** What must be true after failure or cancellation: as if nothing had been asked. */
@@ -48,7 +49,7 @@ export function keepsItsPromise(promised: Promised): void {
   const lastRefusable = refusable.at(-1) ?? '';
   const undoable = refusable.filter((step) => step !== closing);
   let stage: Stage;
-  const ask = () => promised.ask(stage.principal);
+  const ask = (patience?: 'patient') => promised.ask(stage.principal, patience);
   const run = async (fault?: Around) => end(await begin(stage, await ask(), fault));
 
   describe(`the workflow ${kind}`, () => {
