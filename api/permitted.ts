@@ -1,6 +1,6 @@
 import type { Row } from '../models/batch.ts';
 import { systemTenantId } from '../models/system/tenant.ts';
-import { authorize, type Subject } from '../policies/authorize.ts';
+import { authorize, type Subject, type Verdict } from '../policies/authorize.ts';
 import { permissions } from '../policies/permissions.ts';
 import { Refusal } from '../policies/refusal.ts';
 import { factsOf } from '../policies/rule.ts';
@@ -13,9 +13,9 @@ export type Found = { row: Row; rows: Row[] };
 type Asked = Permitted & { method: string; params?: Shape; load?: unknown };
 
 /**
- * With path parameters the first row is the object; when there is none, the question is asked of an object that does
- * not exist, so that who may not look cannot tell it from one that does. A list is allowed to whoever may read some
- * such objects; which ones, its SQL says.
+ * With path parameters the first row is the object. One that is not there is answered as one that may not be seen,
+ * whatever else the asker may do: a rule that hides some objects must not be found out by the ids of others. A list
+ * is allowed to whoever may read some such objects; which ones, its SQL says.
  */
 export function permitted(
   spec: Asked,
@@ -26,11 +26,14 @@ export function permitted(
   const { rows, made } = found;
   const [row = {}] = rows;
   const one = spec.params !== undefined && spec.load !== undefined;
-  const id = one ? String(row.id ?? '') : undefined;
+  const id = one ? String(row.id) : undefined;
   if (spec.method === 'get' && spec.params === undefined)
     return { found: { row, rows }, rule: some(spec, known, incoming) };
+  if (one && rows.length === 0) {
+    judge(known, { permit: spec.permit, object: {}, id: '' }, incoming);
+    throw nothingThere();
+  }
   const rule = decide(known, { permit: spec.permit, object: made ?? (one ? row : {}), id }, incoming);
-  if (one && rows.length === 0) throw nothingThere();
   return { found: { row, rows }, rule };
 }
 
@@ -48,14 +51,18 @@ function some(spec: Asked, known: Known, incoming: Incoming): string {
 type Question = { permit: Permitted['permit']; object: Subject['object']; id?: string | undefined };
 
 /** Answers the rule that allows it; otherwise throws 404 or 403, and has the refusal recorded once all is rolled back. */
-export function decide(known: Known, { permit, object, id }: Question, incoming: Incoming): string {
-  const [action, type] = permit;
-  const { rights, ids } = known;
-  const verdict = authorize(rights, action, { type, object, ids });
+export function decide(known: Known, asked: Question, incoming: Incoming): string {
+  const verdict = judge(known, asked, incoming);
   if (verdict.allowed) return verdict.rule;
-  incoming.refused = { permit, facts: factsOf(object, ids), id, rule: verdict.rule };
-  if (!verdict.visible && id !== undefined) throw nothingThere();
-  throw new Refusal('forbidden', whyForbidden(known, permit));
+  if (!verdict.visible && asked.id !== undefined) throw nothingThere();
+  throw new Refusal('forbidden', whyForbidden(known, asked.permit));
+}
+
+function judge({ rights, ids }: Known, { permit, object, id }: Question, incoming: Incoming): Verdict {
+  const [action, type] = permit;
+  const verdict = authorize(rights, action, { type, object, ids });
+  if (!verdict.allowed) incoming.refused = { permit, facts: factsOf(object, ids), id, rule: verdict.rule };
+  return verdict;
 }
 
 /** Most who are refused are on the wrong side: operators at a tenant's routes, tenants' people at the platform's. */

@@ -3,7 +3,7 @@ import { type Action, actions, permissions, type SubjectType, subjects } from '.
 import { conditionsOf, environments, hideableFields, type Rule } from '../policies/rule.ts';
 
 /** The shape of a role's rules as they are written and read, and what makes one meaningless. */
-export const rulesMax = 100;
+const rulesMax = 100;
 
 export const rule = z
   .strictObject({

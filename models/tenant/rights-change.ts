@@ -10,7 +10,7 @@ import type { Holder } from './holders.ts';
  * Who would gain and lose what: compares what people may before and after, permission by permission, and where the
  * objects stand in a table counts the very objects, by the same SQL that filters lists.
  */
-export type Difference = {
+type Difference = {
   action: Action;
   subject: SubjectType;
   /** The rules in words, before and after. */

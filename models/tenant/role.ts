@@ -6,7 +6,7 @@ import { schemaOf } from '../ids.ts';
 import { isDuplicate, type Sql } from '../scope.ts';
 
 /** Roles of the tenant one is in: the built-in ones, and those it made itself, whose rules are data. */
-export const customRolesMax = 100;
+const customRolesMax = 100;
 
 const columns = 'name, title, description, built_in, rules, version, created_at, updated_at';
 
