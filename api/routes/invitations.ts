@@ -7,6 +7,7 @@ import { acceptInvitation, invitedBy } from '../../models/tenant/acceptance.ts';
 import { Refusal } from '../../policies/refusal.ts';
 import { endErrands } from '../errands.ts';
 import { claim, idempotencyKeyOf, remember } from '../idempotency.ts';
+import { insistOnPassword, newPassword } from '../passwords.ts';
 import { isGone } from '../principal.ts';
 import { publicRoute } from '../public-route.ts';
 import type { Answer, Incoming } from '../route.ts';
@@ -14,7 +15,6 @@ import { id, line } from '../shapes.ts';
 import { agreedTenant, servedPlace } from '../tenant-context.ts';
 import { listingWorkspace } from '../workspace-listing.ts';
 
-const passwordLengthMin = 10;
 const route = 'post /invitations/:token/acceptance';
 
 export const accept = publicRoute({
@@ -25,15 +25,12 @@ export const accept = publicRoute({
   params: z.strictObject({ token: z.string().max(200) }),
   body: z.strictObject({
     name: line(100),
-    password: z
-      .string()
-      .min(passwordLengthMin, `must have at least ${passwordLengthMin} characters`)
-      .max(200, 'must have at most 200 characters'),
+    password: newPassword,
   }),
   answers: { 201: z.object({ userId: id('usr'), tenantId: id('ten') }).meta({ id: 'Acceptance' }) },
   handle: async ({ params, body, requestId, source, incoming }) => {
     const { tenantId, hash, place } = await invited(params.token, incoming);
-    const passwordHash = await passwordFor(place, hash, body.password);
+    const passwordHash = await passwordFor(place, hash, body);
     const key = idempotencyKeyOf(incoming.request, `invitation ${hash}`, route);
     return inTenant(place, async (tenant): Promise<Answer> => {
       const replayed = key && (await claim(tenant.sql, key));
@@ -75,13 +72,22 @@ const notValid = () =>
  * The hash of a new password; of somebody who is a member already the one they have is asked for, and stays. Before the
  * transaction, which is not to wait for it.
  */
-async function passwordFor(place: Place, hash: string, password: string): Promise<string | undefined> {
+async function passwordFor(
+  place: Place,
+  hash: string,
+  { name, password }: { name: string; password: string },
+): Promise<string | undefined> {
   const invited = await inTenant(place, (tenant) => invitedBy(tenant, hash)).catch((cause: unknown) => {
     // Used up is told where a stored answer can still be found (Idempotency-Key).
     if ((cause instanceof Refusal && cause.code === 'not-found') || isGone(cause)) return undefined;
     throw cause;
   });
-  if (invited?.userState !== 'active') return hashPassword(password);
+  if (invited?.userState !== 'active') {
+    const { tenantId } = place;
+    const person = invited && { name, email: invited.email };
+    if (person) await inTenant(place, ({ sql }) => insistOnPassword(sql, { password, tenantId, person }));
+    return hashPassword(password);
+  }
   if (await passwordMatches(invited.secret ?? undefined, password)) return undefined;
   throw new Refusal('unauthenticated', 'You are a member already: give the password you have.');
 }
