@@ -33,6 +33,12 @@ export type Incoming = {
   reading?: Reading;
   /** Set once the credential is known. */
   known?: Known;
+  /** Whether a session may come here that has yet to set up its second factor. */
+  duringEnrolment: boolean;
+  /** Done once the act is committed or refused, before the answer leaves: the exchange of a session's token. */
+  beforeAnswer?: () => Promise<void>;
+  /** Done once the answer has left. */
+  afterAnswer?: () => Promise<void>;
   /** Set by a refused permission: what was asked, and what decided. */
   refused?: { permit: Permitted['permit']; facts: Facts; id?: string | undefined; rule: string };
 };
@@ -86,6 +92,8 @@ export type Declared<P extends Shape, Q extends Shape, B extends Shape> = {
   csv?: (text: string) => unknown;
   /** Why an Idempotency-Key is of no use here; without this every POST honours one. */
   notStored?: string;
+  /** Open to sessions that have yet to set up the second factor their organisation asks for. */
+  duringEnrolment?: true;
   /** Status → shape of the body (null: none). The problems every route can answer are added by themselves. */
   answers: Record<number, z.ZodType | null>;
 };
