@@ -8,6 +8,7 @@ import {
   withdrawInvitation,
 } from './invitation.ts';
 import { mirrorOperation } from './operation.ts';
+import { closePasswordReset, sendPasswordReset, withdrawPasswordReset } from './password-reset.ts';
 import { probeTenant } from './probe.ts';
 import { purgeExpired, restartOperations } from './sweep.ts';
 import {
@@ -36,6 +37,7 @@ export const declarations = {
   blockTenant,
   buryTenant,
   closeInvitation,
+  closePasswordReset,
   closeSubscription,
   createInvitation,
   destroyTenantKey,
@@ -52,10 +54,12 @@ export const declarations = {
   removeTenantSchema,
   restartOperations,
   sendInvitation,
+  sendPasswordReset,
   settleTenant,
   unblockTenant,
   verifyErased,
   withdrawInvitation,
+  withdrawPasswordReset,
 };
 
 type Callable<D> =

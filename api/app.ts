@@ -8,7 +8,7 @@ import { log } from '../telemetry.ts';
 import { readiness } from './health.ts';
 import { formerHost, plainHost } from './host.ts';
 import { openApiDocument } from './openapi.ts';
-import { invitationPage, problemPage, referencePage } from './pages.ts';
+import { invitationPage, passwordResetPage, problemPage, referencePage } from './pages.ts';
 import { routes } from './routes/index.ts';
 import { requestIdOf, sendProblem, serve } from './serve.ts';
 
@@ -95,6 +95,8 @@ function servePages(app: Express): void {
   pages.get('/docs/problems/:code', problemPage);
   pages.get('/invitations/:token', invitationPage);
   pages.get('/invitations/page/accept.js', invitationPage);
+  pages.get('/password-resets/:token', passwordResetPage);
+  pages.get('/password-resets/page/choose.js', passwordResetPage);
   app.use(pages);
 }
 

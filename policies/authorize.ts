@@ -52,6 +52,7 @@ const systemRights: Record<SystemActor, [Action, SubjectType][]> = {
     ['reactivate', 'Tenant'],
     ['delete', 'Tenant'],
     ['revoke', 'Invitation'],
+    ['reset', 'Password'],
     ['read', 'Operation'],
   ],
   'system:delete-tenant': [
@@ -59,6 +60,7 @@ const systemRights: Record<SystemActor, [Action, SubjectType][]> = {
     ['read', 'Operation'],
   ],
   'system:invite-user': [['revoke', 'Invitation']],
+  'system:reset-password': [['reset', 'Password']],
   'system:sweep': [['sweep', 'Platform']],
   'system:discovery': [['send', 'Discovery']],
   'system:bootstrap': [],

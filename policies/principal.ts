@@ -10,6 +10,7 @@ export const systemActors = [
   'system:undo',
   'system:delete-tenant',
   'system:invite-user',
+  'system:reset-password',
   'system:sweep',
   'system:discovery',
   'system:bootstrap',
