@@ -10,11 +10,22 @@ import { explain } from './explanations.ts';
 import { resendInvitation, revoke } from './invitation-changes.ts';
 import { accept } from './invitations.ts';
 import { readMailbox } from './mailbox.ts';
-import { me, ownTenant } from './me.ts';
+import { changeMe, me, ownTenant } from './me.ts';
 import { cancel, listOperations, readOperation, retryParked } from './operations.ts';
+import { changePassword } from './own-password.ts';
+import {
+  endOtherSessions,
+  endOwnSession,
+  endSessionsFor,
+  listOwnSessions,
+  listSessionsOf,
+} from './own-sessions.ts';
+import { askForReset, resetFor, takeReset } from './password-resets.ts';
 import { listPermissions, simulate } from './permissions.ts';
 import { giveRole, takeRole } from './role-assignments.ts';
 import { changeRole, listRoles, makeRole, readRole, removeRole } from './roles.ts';
+import { confirmSecondFactor, removeFactorOf, removeOwnFactor, setUpFactor } from './second-factor.ts';
+import { changeSecurityPolicy, readSecurityPolicy } from './security-policy.ts';
 import { signIn, signOut } from './sessions.ts';
 import { callOff, deleteTenant, reactivateTenant, suspendTenant } from './tenant-lifecycle.ts';
 import { listTenants, onboardTenant, readTenant, renameTenant } from './tenants.ts';
@@ -79,6 +90,22 @@ export const routes: Route[] = [
   listAudit,
   listPlatformAudit,
   readMailbox,
+  changeMe,
+  changePassword,
+  askForReset,
+  takeReset,
+  resetFor,
+  setUpFactor,
+  confirmSecondFactor,
+  removeOwnFactor,
+  removeFactorOf,
+  listOwnSessions,
+  endOwnSession,
+  endOtherSessions,
+  listSessionsOf,
+  endSessionsFor,
+  readSecurityPolicy,
+  changeSecurityPolicy,
   listKeys,
   readKey,
   makeKey,

@@ -14,6 +14,7 @@ export type World = { acme: Member; globex: Member; ids: { acme: Ids; globex: Id
 
 /** One object of each kind that a path can name. */
 type Ids = {
+  sessionId: string;
   agentId: string;
   userId: string;
   role: string;
@@ -40,7 +41,10 @@ async function filled(as: Member): Promise<Ids> {
   const email = `guest@${as.tenant.slug}.example`;
   const { id: invitationId } = await made(as, '/v1/invitations', { email, roles: ['viewer'] });
   const dutySeparationId = separation.id;
-  return { agentId: agent.id, userId, role, dutySeparationId, requestId, keyId: key.id, invitationId };
+  const { body } = await as.call<{ items: { id: string }[] }>('GET', `/v1/users/${userId}/sessions`);
+  const sessionId = body.items[0]?.id ?? '';
+  const others = { dutySeparationId, requestId, keyId: key.id, invitationId, sessionId };
+  return { agentId: agent.id, userId, role, ...others };
 }
 
 async function made(as: Member, path: string, body: object): Promise<{ id: string }> {
@@ -111,6 +115,22 @@ export const acceptable: Record<string, (() => unknown) | null> = {
   'delete /tenants/:tenantId/deletion': null,
   'get /platform/audit-events': null,
   'get /mailbox': null,
+  'patch /me': () => ({ name: 'Another Name' }),
+  'post /me/password': () => ({ currentPassword: 'not the password', newPassword: 'another horse battery' }),
+  'post /password-resets': () => ({ email: 'nobody@example.com' }),
+  'post /password-resets/:token': () => ({ password }),
+  'post /users/:userId/password-reset': null,
+  'post /me/second-factor': null,
+  'post /me/second-factor/confirmation': () => ({ code: '000000' }),
+  'delete /me/second-factor': () => ({ code: '000000' }),
+  'delete /users/:userId/second-factor': null,
+  'get /me/sessions': null,
+  'delete /me/sessions/:sessionId': null,
+  'delete /me/sessions': null,
+  'get /users/:userId/sessions': null,
+  'delete /users/:userId/sessions': null,
+  'get /security-policy': null,
+  'patch /security-policy': () => ({ idleMinutes: 700 }),
   'get /api-keys': null,
   'get /api-keys/:keyId': null,
   'post /api-keys': () => ({ name: 'Nightly', kind: 'service', roles: ['viewer'] }),
@@ -124,6 +144,8 @@ export const publicRoutes = [
   'get /context',
   'post /discovery',
   'post /invitations/:token/acceptance',
+  'post /password-resets',
+  'post /password-resets/:token',
   'post /sessions',
 ];
 
@@ -140,6 +162,7 @@ const parameters: Record<string, (world: World) => Values> = {
   role: of('role', () => freshSlug('role')),
   dutySeparationId: of('dutySeparationId', () => newId('dut')),
   requestId: of('requestId', () => newId('req')),
+  sessionId: of('sessionId', () => newId('ses')),
   keyId: of('keyId', () => newId('key')),
   invitationId: of('invitationId', () => newId('inv')),
   tenantId: ({ acme, globex }) => ({
