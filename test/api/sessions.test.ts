@@ -192,19 +192,4 @@ describe('sessions', () => {
     await signIn(acme.tenant, acme, { authorization: `Bearer ${person.token}` });
     assert.equal(await works(person.token), true, 'somebody else’s is not ended that way');
   });
-
-  it('R4.1 show and take a name of one’s own, and tell the trail', async () => {
-    const acme = await member();
-    const changed = await acme.call<{ name: string }>('PATCH', '/v1/me', { name: 'Augusta Ada' });
-    assert.equal(changed.body.name, 'Augusta Ada');
-    assert.equal((await acme.call<{ name: string }>('GET', '/v1/me')).body.name, 'Augusta Ada');
-    const [event] = await sqlIn(
-      acme.tenant.id,
-      "SELECT details FROM audit_events WHERE action = 'update User'",
-    );
-    assert.deepEqual(event?.details, { before: { name: 'Ada Admin' }, after: { name: 'Augusta Ada' } });
-    const key = await keyHolder(acme.tenant.id, 'owner');
-    assert.equal((await key.call('PATCH', '/v1/me', { name: 'A Key' })).status, 409);
-    assert.equal((await key.call<{ session: unknown }>('GET', '/v1/me')).body.session, null);
-  });
 });
