@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { inTenant } from '../../models/scope.ts';
 import { rotateSessionsOf } from '../../models/tenant/session.ts';
 import { callerOf } from '../support/client.ts';
-import { keyHolder, placed, signedInPerson, useSharedModels } from '../support/people.ts';
+import { placed, signedInPerson, useSharedModels } from '../support/people.ts';
 import { opened, signIn } from '../support/sign-in.ts';
 import { type Member, member } from '../support/tenants.ts';
 import { eventually } from '../support/traces.ts';
