@@ -1,7 +1,14 @@
 import type { Declaration } from './activity.ts';
 import { mailWorkspaces } from './discovery.ts';
-import { sendInvitation } from './mail.ts';
+import {
+  closeInvitation,
+  mailInvitation,
+  remindInvited,
+  sendInvitation,
+  withdrawInvitation,
+} from './invitation.ts';
 import { mirrorOperation } from './operation.ts';
+import { closePasswordReset, sendPasswordReset, withdrawPasswordReset } from './password-reset.ts';
 import { probeTenant } from './probe.ts';
 import { purgeExpired, restartOperations } from './sweep.ts';
 import {
@@ -29,23 +36,30 @@ export const declarations = {
   applyPlan,
   blockTenant,
   buryTenant,
+  closeInvitation,
+  closePasswordReset,
   closeSubscription,
   createInvitation,
   destroyTenantKey,
   ensureTenantKey,
   ensureTenantSchema,
   failTenant,
+  mailInvitation,
   mailWorkspaces,
   mirrorOperation,
   openSubscription,
   probeTenant,
   purgeExpired,
+  remindInvited,
   removeTenantSchema,
   restartOperations,
   sendInvitation,
+  sendPasswordReset,
   settleTenant,
   unblockTenant,
   verifyErased,
+  withdrawInvitation,
+  withdrawPasswordReset,
 };
 
 type Callable<D> =

@@ -1,5 +1,6 @@
 import { auditInSystem } from '../models/audit.ts';
 import { inSystem } from '../models/scope.ts';
+import { cancelErrands } from '../models/system/operation.ts';
 import { forgetPlace, holdAddress, releasePlace } from '../models/system/tenant.ts';
 import { unlistTenant } from '../models/system/workspace.ts';
 import { activity, type Close, type Step } from './activity.ts';
@@ -57,6 +58,7 @@ export const buryTenant = activity(['delete', 'Tenant'], async (burying: Burying
     change: { state: 'deleted', deletionDue: null, tombstone: certificate },
     result: { certificate },
     also: async (system, tenant) => {
+      await cancelErrands(system, tenantId);
       await holdAddress(system, tenant.slug);
       await releasePlace(system, tenant);
       await unlistTenant(system, tenantId);

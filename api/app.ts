@@ -8,13 +8,14 @@ import { log } from '../telemetry.ts';
 import { readiness } from './health.ts';
 import { formerHost, plainHost } from './host.ts';
 import { openApiDocument } from './openapi.ts';
-import { invitationPage, problemPage, referencePage } from './pages.ts';
+import { invitationPage, passwordResetPage, problemPage, referencePage } from './pages.ts';
 import { routes } from './routes/index.ts';
 import { requestIdOf, sendProblem, serve } from './serve.ts';
 
 /** The Express app. Routes come from their declarations; nothing else registers a path below /v1. */
 const bodyBytesMax = 256 * 1024;
-const json = express.text({ type: ['application/json', 'application/*+json'], limit: bodyBytesMax });
+const json = ['application/json', 'application/*+json'];
+const bodyAs = (type: string[]) => express.text({ type, limit: bodyBytesMax });
 
 export function createApp(): Express {
   const app = express();
@@ -28,12 +29,14 @@ export function createApp(): Express {
   const paths = new Map<string, string[]>();
   for (const route of routes) {
     const path = `/v1${route.path}`;
-    const before = route.method === 'get' ? [] : [json];
+    const before = route.method === 'get' ? [] : [bodyAs(route.csv ? [...json, 'text/csv'] : json)];
     app[route.method](path, ...before, serve(route));
     const offered = route.method === 'get' ? ['GET', 'HEAD'] : [route.method.toUpperCase()];
-    paths.set(path, [...(paths.get(path) ?? []), ...offered]);
+    const methods = [...(paths.get(path) ?? []), ...offered];
+    paths.set(path, methods);
+    // With the last route of a path, before a later one whose parameter would match it too (/invitations/bulk).
+    if (routes.findLast((each) => each.path === route.path) === route) app.all(path, refuseMethod(methods));
   }
-  for (const [path, methods] of paths) app.all(path, refuseMethod(methods));
   servePages(app);
   app.use((request) => {
     throw new Refusal('not-found', `There is nothing at ${request.path}; the reference is at /docs.`);
@@ -92,6 +95,8 @@ function servePages(app: Express): void {
   pages.get('/docs/problems/:code', problemPage);
   pages.get('/invitations/:token', invitationPage);
   pages.get('/invitations/page/accept.js', invitationPage);
+  pages.get('/password-resets/:token', passwordResetPage);
+  pages.get('/password-resets/page/choose.js', passwordResetPage);
   app.use(pages);
 }
 

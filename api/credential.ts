@@ -49,6 +49,11 @@ export function missing(): Refusal {
   return new Refusal('unauthenticated', 'Send a key or session as: Authorization: Bearer fh_…');
 }
 
+/** The session a sign-in came with, valid or not: it is replaced, and need not be believed for that. */
+export function sessionSent({ headers: { authorization, cookie } }: Request): string | undefined {
+  return authorization?.replace(/^Bearer +/i, '') ?? (cookie && cookieValue(cookie));
+}
+
 function cookieValue(header: string): string | undefined {
   const found = header.split(';').find((part) => part.trim().startsWith(`${sessionCookie}=`));
   return found?.trim().slice(sessionCookie.length + 1);

@@ -5,6 +5,7 @@ import { Refusal } from '../policies/refusal.ts';
 const problems: Record<RefusalCode, { status: number; title: string }> = {
   'invalid-request': { status: 400, title: 'The request is not well formed' },
   unauthenticated: { status: 401, title: 'A valid credential is needed' },
+  'second-factor-required': { status: 401, title: 'A code of the second factor is needed' },
   forbidden: { status: 403, title: 'This is not allowed' },
   'tenant-suspended': { status: 403, title: 'This organisation is suspended' },
   'tenant-mismatch': { status: 403, title: 'The request names two tenants' },

@@ -89,7 +89,13 @@ function operationOf(route: Route): ZodOpenApiOperationObject {
       ...(route.query && { query: route.query }),
     },
     ...(route.body && {
-      requestBody: { required: true, content: { 'application/json': { schema: route.body } } },
+      requestBody: {
+        required: true,
+        content: {
+          'application/json': { schema: route.body },
+          ...(route.csv && { 'text/csv': { schema: { type: 'string' as const } } }),
+        },
+      },
     }),
     // fromEntries widens the statuses to string; they are the numbers above.
     responses: Object.fromEntries([

@@ -61,7 +61,7 @@ function fault(kind: LifecycleKind, state: TenantState): void {
 }
 
 /** The operation is committed; if Temporal cannot be reached now, the sweep starts it as soon as it can. */
-async function startNow(startable: Startable, log: Log): Promise<void> {
+export async function startNow(startable: Startable, log: Log): Promise<void> {
   const { operationId } = startable;
   try {
     const outcome = await startOperation(startable);

@@ -3,10 +3,11 @@ import type { RequestHandler } from 'express';
 import { Refusal } from '../policies/refusal.ts';
 import { problemCodes } from './errors.ts';
 
-/** The two pages the API itself serves; both load their script from a file, so that no inline script need be allowed. */
+/** The pages the API itself serves; they load their script from a file, so that no inline script need be allowed. */
 const read = (name: string) => readFileSync(new URL(`./pages/${name}`, import.meta.url), 'utf8');
 
 const reference = { html: read('reference.html'), script: read('reference.js') };
+const passwordReset = { html: read('password-reset.html'), script: read('password-reset.js') };
 const invitation = { html: read('invitation.html'), script: read('invitation.js') };
 
 const page =
@@ -18,6 +19,7 @@ const page =
 
 export const referencePage = page(reference);
 export const invitationPage = page(invitation);
+export const passwordResetPage = page(passwordReset);
 
 /** What the `type` of a problem document leads to. */
 export const problemPage: RequestHandler = (request, response) => {

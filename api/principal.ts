@@ -9,6 +9,7 @@ import type { Rights } from '../policies/rights.ts';
 import { requests } from '../telemetry.ts';
 import { invalid, missing, type Token, tokenOf } from './credential.ts';
 import type { Incoming } from './route.ts';
+import { exchange, noteUse } from './session-token.ts';
 import { namesTenant, readTenant, servedPlace } from './tenant-context.ts';
 import { refuseDisagreement } from './tenant-mismatch.ts';
 import { refuseGuesser, throttleAddress, throttleTenant } from './throttle.ts';
@@ -98,7 +99,22 @@ export async function verifiedAsker(
   const { principalId, ownerId } = credential;
   const known = { principal, rights, ids: ownerId ? [principalId, ownerId] : [principalId], credential };
   incoming.known = known;
+  minds(asker, credential, incoming);
   return known;
+}
+
+/** What a session brings with it: a stage at which little is allowed, a token to be exchanged, a use to be noted. */
+function minds({ token, place }: Asker, { credentialId: id, session }: Credential, incoming: Incoming): void {
+  if (!session) return;
+  if (session.rotate) incoming.beforeAnswer = () => exchange(place, { id, hash: token.hash }, incoming);
+  if (session.stale) incoming.afterAnswer = () => noteUse(place, id);
+  if (session.stage === 'enrolment' && !incoming.duringEnrolment) {
+    throw new Refusal(
+      'forbidden',
+      'This organisation asks for a second factor; set yours up first: POST /v1/me/second-factor.',
+      { extra: { secondFactor: 'required' } },
+    );
+  }
 }
 
 /** Whether it failed because the tenant has no role: it was deleted a moment ago, or is not made yet. */

@@ -33,6 +33,12 @@ export type Incoming = {
   reading?: Reading;
   /** Set once the credential is known. */
   known?: Known;
+  /** Whether a session may come here that has yet to set up its second factor. */
+  duringEnrolment: boolean;
+  /** Done once the act is committed or refused, before the answer leaves: the exchange of a session's token. */
+  beforeAnswer?: () => Promise<void>;
+  /** Done once the answer has left. */
+  afterAnswer?: () => Promise<void>;
   /** Set by a refused permission: what was asked, and what decided. */
   refused?: { permit: Permitted['permit']; facts: Facts; id?: string | undefined; rule: string };
 };
@@ -84,8 +90,12 @@ export type Declared<P extends Shape, Q extends Shape, B extends Shape> = {
   body?: B;
   /** Of a public route that tells more to somebody it knows. */
   credential?: 'optional';
+  /** Also takes text/csv, which this turns into what the body's shape is asked about. */
+  csv?: (text: string) => unknown;
   /** Why an Idempotency-Key is of no use here; without this every POST honours one. */
   notStored?: string;
+  /** Open to sessions that have yet to set up the second factor their organisation asks for. */
+  duringEnrolment?: true;
   /** Status → shape of the body (null: none). The problems every route can answer are added by themselves. */
   answers: Record<number, z.ZodType | null>;
 };
@@ -118,7 +128,7 @@ export function parseCall<P extends Shape, Q extends Shape, B extends Shape>(
   // ?tenant= says where the request is, not what it asks for (api/tenant-context.ts).
   const { tenant: _, ...asked } = request.query;
   const query = (declared.query ?? nothing).safeParse(asked);
-  const sent = bodyOf(request);
+  const sent = bodyOf(request, declared.csv);
   const body = (declared.body ?? nothing).safeParse(sent === undefined ? {} : sent);
   const errors = [
     ...Object.entries(asked).flatMap(([name, value]) => textFault(String(value), `?${name}`)),
@@ -142,11 +152,15 @@ export function parseCall<P extends Shape, Q extends Shape, B extends Shape>(
   };
 }
 
-export function bodyOf(request: Request): unknown {
-  if (typeof request.body === 'string') return parseBody(request.body);
+export function bodyOf(request: Request, csv?: (text: string) => unknown): unknown {
+  if (typeof request.body === 'string')
+    return csv && request.is('text/csv') ? csv(request.body) : parseBody(request.body);
   const length = request.headers['content-length'];
   if ((length !== undefined && length !== '0') || request.headers['transfer-encoding'] !== undefined) {
-    throw new Refusal('unsupported-media-type', 'Send the body as application/json.');
+    throw new Refusal(
+      'unsupported-media-type',
+      `Send the body as application/json${csv ? ' or text/csv' : ''}.`,
+    );
   }
   return undefined;
 }

@@ -17,16 +17,19 @@ export function serve(route: Route): RequestHandler {
   return async (request, response) => {
     const started = performance.now();
     const requestId = requestIdOf(request);
-    const incoming = incomingOf(request, response, requestId);
+    const incoming = incomingOf(route, request, response, requestId);
     response.setHeader('X-Request-Id', requestId);
     try {
       const answer = await route.serve(incoming);
+      await aside(incoming, 'beforeAnswer');
       send(response, answer);
       await answer.afterCommit?.();
     } catch (thrown) {
       await recordDenial(route, incoming, thrown);
+      if (!response.headersSent) await aside(incoming, 'beforeAnswer');
       sendProblem(response, thrown, incoming.log, requestId);
     }
+    await aside(incoming, 'afterAnswer');
     const seconds = (performance.now() - started) / 1000;
     const { statusCode: status } = response;
     httpSeconds.observe({ method: route.method, route: route.path, status }, seconds);
@@ -37,8 +40,9 @@ export function serve(route: Route): RequestHandler {
   };
 }
 
-function incomingOf(request: Request, response: Response, requestId: string): Incoming {
+function incomingOf(route: Route, request: Request, response: Response, requestId: string): Incoming {
   return {
+    duringEnrolment: route.duringEnrolment ?? false,
     request,
     response,
     requestId,
@@ -47,6 +51,15 @@ function incomingOf(request: Request, response: Response, requestId: string): In
       return log.child({ requestId, ...(this.tenantId && { tenantId: this.tenantId }) });
     },
   };
+}
+
+/** What goes with an answer and must not spoil it: a token not exchanged now is exchanged with the next. */
+async function aside(incoming: Incoming, what: 'beforeAnswer' | 'afterAnswer'): Promise<void> {
+  try {
+    await incoming[what]?.();
+  } catch (error) {
+    incoming.log.warn({ error: String(error), what }, 'a session could not be kept up');
+  }
 }
 
 async function recordDenial(route: Route, incoming: Incoming, thrown: unknown): Promise<void> {

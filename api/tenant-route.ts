@@ -118,7 +118,10 @@ async function write<P extends Shape, Q extends Shape, B extends Shape>(
   const run = ({ text, values }: Statement) => tenant.sql<Row>(text, values);
   const [who] = await run(credentialStatement(asker));
   const known = await knownAsker(asker, who, incoming, run);
-  state.key = idempotencyKeyOf(incoming.request, known.credential.principalId, `${spec.method} ${spec.path}`);
+  const { principalId } = known.credential;
+  // What is not to be stored is, above all, a secret in the answer.
+  if (!spec.notStored)
+    state.key = idempotencyKeyOf(incoming.request, principalId, `${spec.method} ${spec.path}`);
   const replayed = state.key && (await claim(tenant.sql, state.key));
   if (replayed) return replayed;
   const told = about(spec, known, asker);

@@ -59,7 +59,7 @@ export async function refuseGuesser(response: Response, source: string): Promise
 }
 
 /** One household or server owns a whole /64 of IPv6, so that is what counts as one address. */
-function bySubnet(address: string): string {
+export function bySubnet(address: string): string {
   if (!ipaddr.isValid(address)) return address;
   const parsed = ipaddr.process(address);
   return parsed.kind() === 'ipv6' ? parsed.toByteArray().slice(0, 8).join('.') : parsed.toString();

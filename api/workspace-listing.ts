@@ -1,6 +1,7 @@
 import { schemaOf } from '../models/ids.ts';
 import { type Place, readInTenant } from '../models/scope.ts';
-import { listWorkspace } from '../models/system/workspace.ts';
+import { listWorkspace, unlistWorkspace } from '../models/system/workspace.ts';
+import { log } from '../telemetry.ts';
 import type { Incoming } from './route.ts';
 
 /**
@@ -20,4 +21,11 @@ export function listingWorkspace(place: Place, userId: string, { log }: Incoming
       log.warn({ error: String(error) }, 'a workspace could not be listed; the next sign-in will');
     }
   };
+}
+
+/** For somebody whose access has ended. An entry that stays by mistake opens nothing: the tenant is asked before a mail. */
+export async function leaveWorkspace(tenantId: string, email: string): Promise<void> {
+  await unlistWorkspace(email, tenantId).catch((error: unknown) => {
+    log.warn({ tenantId, error: String(error) }, 'a workspace was not taken off somebody’s list');
+  });
 }

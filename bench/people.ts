@@ -18,7 +18,7 @@ export async function person(
     await tenant.RoleAssignment.create({ principalId: id, role });
     if (passwordHash)
       await tenant.Identity.create({ id: newId('idn'), userId: id, kind: 'password', secret: passwordHash });
-    const { token } = await openSession(tenant, place.tenantId, id, 'bench');
+    const { token } = await openSession(tenant, place.tenantId, id, { source: 'bench' });
     return { id, email, token };
   });
 }

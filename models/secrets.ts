@@ -82,6 +82,21 @@ function randomDigits(count: number): string {
   return text;
 }
 
+// No letters and digits that are read as one another, for these are typed from paper.
+const legible = '23456789abcdefghjkmnpqrstuvwxyz';
+
+/** `xxxxx-xxxxx`: 49 random bits, which is plenty behind a throttle. */
+export function recoveryCode(): string {
+  const letters: string[] = [];
+  while (letters.length < 10) {
+    for (const byte of randomBytes(10)) {
+      const letter = legible[byte % legible.length];
+      if (byte < 248 && letter && letters.length < 10) letters.push(letter);
+    }
+  }
+  return `${letters.slice(0, 5).join('')}-${letters.slice(5).join('')}`;
+}
+
 function checksum(text: string): string {
   let rest = hash('sha256', text, 'buffer').readUIntBE(0, 6);
   let out = '';

@@ -9,6 +9,8 @@ export type Principal =
 export const systemActors = [
   'system:undo',
   'system:delete-tenant',
+  'system:invite-user',
+  'system:reset-password',
   'system:sweep',
   'system:discovery',
   'system:bootstrap',

@@ -5,6 +5,7 @@
 export type RefusalCode =
   | 'invalid-request'
   | 'unauthenticated'
+  | 'second-factor-required'
   | 'forbidden'
   | 'tenant-suspended'
   | 'tenant-mismatch'

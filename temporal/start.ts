@@ -24,6 +24,7 @@ import {
   principalHeader,
   registry,
   retrySignal,
+  settledSignal,
   stepsQuery,
   workflowIdOf,
 } from '../workflows/registry.ts';
@@ -173,6 +174,14 @@ export function retryOperation(which: Which): Promise<'asked' | 'not-parked' | '
   return whileRunning(which, async ({ handle, description }) => {
     if (description.typedSearchAttributes.get(operationStateKey) !== 'parked') return 'not-parked' as const;
     await handle.signal(retrySignal);
+    return 'asked' as const;
+  });
+}
+
+/** Ends an errand's wait: what it waits for is settled. */
+export function endErrand(which: Which): Promise<'asked' | 'not-running'> {
+  return whileRunning(which, async ({ handle }) => {
+    await handle.signal(settledSignal);
     return 'asked' as const;
   });
 }

@@ -170,6 +170,8 @@ describe('the house style', () => {
       'test/api/refusals.test.ts',
       'test/api/tenant-lifecycle.test.ts',
       'test/api/tenants.test.ts',
+      'test/api/user-invitations.test.ts',
+      'test/api/users.test.ts',
       'test/house-style.test.ts',
       'test/isolation.test.ts',
       'test/models/catalogue.test.ts',

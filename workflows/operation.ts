@@ -14,16 +14,19 @@ import { actAs, acting, systemActor } from './acting.ts';
 import { aside } from './effects.ts';
 import { inWords, isCancelled } from './failure.ts';
 import { type Ledger, openLedger, type PlannedStep } from './ledger.ts';
-import { type LifecycleInput, retrySignal, stepsQuery } from './registry.ts';
+import { retrySignal, stepsQuery } from './registry.ts';
 import { operationStateKey } from './search-attributes.ts';
 import { inMarkdown } from './steps.ts';
 
+/** What every operation's input says. */
+type OperationInput = { tenantId: string; operationId: string };
+
 /**
- * The frame of every lifecycle workflow: its ledger (query, Temporal UI, operation row) and its state (search
+ * The frame of every operation's workflow: its ledger (query, Temporal UI, operation row) and its state (search
  * attribute). The promise itself is the workflow's.
  */
 export async function runOperation(
-  input: LifecycleInput,
+  input: OperationInput,
   plan: readonly PlannedStep[],
   promise: (ledger: Ledger) => Promise<void>,
 ): Promise<void> {
@@ -81,7 +84,7 @@ const rarestMirrorMs = 30_000;
  * the promise: only a run that lasts is told of, one change at a time and ever more slowly; being parked at once.
  * The closing activity stores the final ledger, and an ended row is never changed by a late mirror.
  */
-async function mirrored({ tenantId, operationId }: LifecycleInput, ledger: Ledger): Promise<void> {
+async function mirrored({ tenantId, operationId }: OperationInput, ledger: Ledger): Promise<void> {
   const tenant = { tenantId, operationId };
   const stateNow = (): 'parked' | 'running' => (ledger.state === 'parked' ? 'parked' : 'running');
   const told = { version: 0, state: stateNow() };

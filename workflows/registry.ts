@@ -79,6 +79,8 @@ export const principalHeader = 'freehold-principal';
 export const stepsQuery = 'steps';
 export const retrySignal = 'retry';
 export const callOffUpdate = 'callOff';
+/** What an errand waits for has come, or will never come. */
+export const settledSignal = 'settled';
 
 /** The caller can do something about it; the operation is undone. */
 export const refusalType = 'refusal';

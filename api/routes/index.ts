@@ -2,22 +2,37 @@ import type { Route } from '../route.ts';
 import { changeAgent, listAgents, makeAgent, readAgent, removeAgent } from './agents.ts';
 import { exchangeKey, listKeys, makeKey, readKey, revokeApiKey, updateKey } from './api-keys.ts';
 import { listAudit, listPlatformAudit } from './audit-events.ts';
+import { inviteMany } from './bulk-invitations.ts';
 import { readContext } from './context.ts';
 import { discover } from './discovery.ts';
 import { listSeparations, makeSeparation, removeSeparation } from './duty-separations.ts';
 import { explain } from './explanations.ts';
-
+import { resendInvitation, revoke } from './invitation-changes.ts';
 import { readInvitingOrganisation } from './invitation-organisation.ts';
 import { accept } from './invitations.ts';
 import { readMailbox } from './mailbox.ts';
-import { me, ownTenant } from './me.ts';
+import { changeMe, me, ownTenant } from './me.ts';
 import { cancel, listOperations, readOperation, retryParked } from './operations.ts';
+import { changePassword } from './own-password.ts';
+import {
+  endOtherSessions,
+  endOwnSession,
+  endSessionsFor,
+  listOwnSessions,
+  listSessionsOf,
+} from './own-sessions.ts';
+import { askForReset, resetFor, takeReset } from './password-resets.ts';
 import { listPermissions, simulate } from './permissions.ts';
 import { giveRole, takeRole } from './role-assignments.ts';
 import { changeRole, listRoles, makeRole, readRole, removeRole } from './roles.ts';
+import { confirmSecondFactor, removeFactorOf, removeOwnFactor, setUpFactor } from './second-factor.ts';
+import { changeSecurityPolicy, readSecurityPolicy } from './security-policy.ts';
 import { signIn, signOut } from './sessions.ts';
 import { callOff, deleteTenant, reactivateTenant, suspendTenant } from './tenant-lifecycle.ts';
 import { listTenants, onboardTenant, readTenant, renameTenant } from './tenants.ts';
+import { deactivate, reactivate, removePerson } from './user-access.ts';
+import { inviteUser, listInvitations, readInvitation } from './user-invitations.ts';
+import { changeUser, listUsers, readUser } from './users.ts';
 
 /**
  * Every route there is; the app, the OpenAPI document and the tests' matrix of refusals are made from this list.
@@ -35,6 +50,18 @@ export const routes: Route[] = [
   signOut,
   accept,
   readInvitingOrganisation,
+  inviteUser,
+  inviteMany,
+  listInvitations,
+  readInvitation,
+  resendInvitation,
+  revoke,
+  listUsers,
+  readUser,
+  changeUser,
+  deactivate,
+  reactivate,
+  removePerson,
   readContext,
   discover,
   readOperation,
@@ -65,6 +92,22 @@ export const routes: Route[] = [
   listAudit,
   listPlatformAudit,
   readMailbox,
+  changeMe,
+  changePassword,
+  askForReset,
+  takeReset,
+  resetFor,
+  setUpFactor,
+  confirmSecondFactor,
+  removeOwnFactor,
+  removeFactorOf,
+  listOwnSessions,
+  endOwnSession,
+  endOtherSessions,
+  listSessionsOf,
+  endSessionsFor,
+  readSecurityPolicy,
+  changeSecurityPolicy,
   listKeys,
   readKey,
   makeKey,

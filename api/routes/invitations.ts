@@ -1,11 +1,13 @@
 import { z } from 'zod';
 import { auditInTenant } from '../../models/audit.ts';
-import { hashPassword } from '../../models/passwords.ts';
-import { inTenant } from '../../models/scope.ts';
+import { hashPassword, passwordMatches } from '../../models/passwords.ts';
+import { inTenant, type Place } from '../../models/scope.ts';
 import { readToken } from '../../models/secrets.ts';
-import { acceptInvitation } from '../../models/tenant/invitation.ts';
+import { acceptInvitation, invitedBy } from '../../models/tenant/acceptance.ts';
 import { Refusal } from '../../policies/refusal.ts';
+import { endErrands } from '../errands.ts';
 import { claim, idempotencyKeyOf, remember } from '../idempotency.ts';
+import { insistOnPassword, newPassword } from '../passwords.ts';
 import { isGone } from '../principal.ts';
 import { publicRoute } from '../public-route.ts';
 import type { Answer, Incoming } from '../route.ts';
@@ -13,7 +15,6 @@ import { id, line } from '../shapes.ts';
 import { agreedTenant, servedPlace } from '../tenant-context.ts';
 import { listingWorkspace } from '../workspace-listing.ts';
 
-const passwordLengthMin = 10;
 const route = 'post /invitations/:token/acceptance';
 
 export const accept = publicRoute({
@@ -24,25 +25,21 @@ export const accept = publicRoute({
   params: z.strictObject({ token: z.string().max(200) }),
   body: z.strictObject({
     name: line(100),
-    password: z
-      .string()
-      .min(passwordLengthMin, `must have at least ${passwordLengthMin} characters`)
-      .max(200, 'must have at most 200 characters'),
+    password: newPassword,
   }),
   answers: { 201: z.object({ userId: id('usr'), tenantId: id('ten') }).meta({ id: 'Acceptance' }) },
   handle: async ({ params, body, requestId, source, incoming }) => {
     const { tenantId, hash, place } = await invited(params.token, incoming);
-    const passwordHash = await hashPassword(body.password);
+    const passwordHash = await passwordFor(place, hash, body);
     const key = idempotencyKeyOf(incoming.request, `invitation ${hash}`, route);
     return inTenant(place, async (tenant): Promise<Answer> => {
       const replayed = key && (await claim(tenant.sql, key));
       if (replayed) return replayed;
       const [{ state } = { state: '' }] = await tenant.sql<{ state: string }>('SELECT state FROM tenant');
       if (state !== 'active') throw new Refusal('tenant-suspended', `This organisation is ${state}.`);
-      const { userId, invitationId } = await acceptInvitation(tenant, hash, {
-        name: body.name,
-        passwordHash,
-      });
+      const given = { name: body.name, passwordHash };
+      const accepted = await acceptInvitation(tenant, tenantId, hash, given);
+      const { userId, invitationId, roles, operationId } = accepted;
       await auditInTenant(tenant.sql, {
         actor: { kind: 'user', id: userId, tenantId },
         action: 'accept Invitation',
@@ -51,10 +48,17 @@ export const accept = publicRoute({
         rule: 'whoever holds the mailed token',
         requestId,
         source,
+        before: { state: 'pending' },
+        after: { state: 'accepted', userId, roles },
       });
       const answer: Answer = { status: 201, body: { userId, tenantId } };
       if (key) await remember(tenant.sql, key, answer);
-      return { ...answer, afterCommit: listingWorkspace(place, userId, incoming) };
+      const list = listingWorkspace(place, userId, incoming);
+      const afterCommit = async () => {
+        await list();
+        await endErrands({ tenantId, kind: 'invite-user', operationIds: [operationId] });
+      };
+      return { ...answer, afterCommit };
     }).catch((cause: unknown) => {
       throw isGone(cause) ? notValid() : cause;
     });
@@ -63,6 +67,30 @@ export const accept = publicRoute({
 
 export const notValid = () =>
   new Refusal('not-found', 'This invitation is not valid: it may be used, expired or withdrawn.');
+
+/**
+ * The hash of a new password; of somebody who is a member already the one they have is asked for, and stays. Before the
+ * transaction, which is not to wait for it.
+ */
+async function passwordFor(
+  place: Place,
+  hash: string,
+  { name, password }: { name: string; password: string },
+): Promise<string | undefined> {
+  const invited = await inTenant(place, (tenant) => invitedBy(tenant, hash)).catch((cause: unknown) => {
+    // Used up is told where a stored answer can still be found (Idempotency-Key).
+    if ((cause instanceof Refusal && cause.code === 'not-found') || isGone(cause)) return undefined;
+    throw cause;
+  });
+  if (invited?.userState !== 'active') {
+    const { tenantId } = place;
+    const person = invited && { name, email: invited.email };
+    if (person) await inTenant(place, ({ sql }) => insistOnPassword(sql, { password, tenantId, person }));
+    return hashPassword(password);
+  }
+  if (await passwordMatches(invited.secret ?? undefined, password)) return undefined;
+  throw new Refusal('unauthenticated', 'You are a member already: give the password you have.');
+}
 
 /** Every token that opens nothing is answered alike, whatever is wrong with it. */
 export async function invited(text: string, incoming: Incoming) {

@@ -2,9 +2,10 @@ import { z } from 'zod';
 import { schemaOf } from '../../models/ids.ts';
 import { readInSystem, readInTenant } from '../../models/scope.ts';
 import { tenantById } from '../../models/system/tenant.ts';
+import { insistOnSession } from '../own.ts';
 import { presentTenant } from '../present.ts';
-import { tenant } from '../shapes.ts';
-import { tenantRead } from '../tenant-route.ts';
+import { line, tenant } from '../shapes.ts';
+import { tenantRead, tenantWrite } from '../tenant-route.ts';
 
 const tag = 'Me';
 
@@ -15,6 +16,7 @@ export const me = tenantRead({
   summary: 'Who one is, and with which roles',
   permit: ['read', 'Organisation'],
   permitOperators: ['read', 'Platform'],
+  duringEnrolment: true,
   answers: {
     200: z
       .object({
@@ -24,15 +26,57 @@ export const me = tenantRead({
         email: z.string().nullable(),
         tenantId: z.string(),
         roles: z.array(z.string()),
+        secondFactor: z.boolean(),
+        session: z
+          .object({ id: z.string(), stage: z.enum(['full', 'enrolment']) })
+          .nullable()
+          .meta({ description: 'Null for a key.' }),
       })
       .meta({ id: 'Me' }),
   },
-  handle: async ({ principal, credential: { roles }, tenantId, place }) => {
+  handle: async ({ principal, credential, tenantId, place }) => {
+    const schema = schemaOf(tenantId);
     const [rows] = await readInTenant(place, [
-      { text: `SELECT name, email FROM ${schemaOf(tenantId)}.users WHERE id = $1`, values: [principal.id] },
+      {
+        text: `SELECT name, email, EXISTS (SELECT FROM ${schema}.second_factors f
+                 WHERE f.user_id = u.id AND f.confirmed_at IS NOT NULL) AS second_factor
+               FROM ${schema}.users u WHERE id = $1`,
+        values: [principal.id],
+      },
     ]);
-    const { name = null, email = null } = rows?.[0] ?? {};
-    return { status: 200, body: { id: principal.id, kind: principal.kind, name, email, tenantId, roles } };
+    const { name = null, email = null, second_factor: secondFactor = false } = rows?.[0] ?? {};
+    const { roles, session: facts, credentialId } = credential;
+    const session = facts ? { id: credentialId, stage: facts.stage } : null;
+    const { id, kind } = principal;
+    return { status: 200, body: { id, kind, name, email, tenantId, roles, secondFactor, session } };
+  },
+});
+
+export const changeMe = tenantWrite({
+  method: 'patch',
+  path: '/me',
+  tag,
+  summary: 'Change one’s own name',
+  permit: ['update', 'User'],
+  body: z.strictObject({ name: line(100) }),
+  answers: {
+    200: z.object({ id: z.string(), name: z.string(), email: z.string() }).meta({ id: 'OwnProfile' }),
+  },
+  makes: ({ me }) => ({ ownerId: me }),
+  handle: async ({ tenant, principal, body: { name } }) => {
+    insistOnSession(principal);
+    const [before] = await tenant.sql<{ name: string }>('SELECT name FROM users WHERE id = $1 FOR UPDATE', [
+      principal.id,
+    ]);
+    const [after] = await tenant.sql<{ id: string; name: string; email: string }>(
+      `UPDATE users SET name = $2, version = version + 1, updated_at = now() WHERE id = $1 RETURNING id, name, email`,
+      [principal.id, name],
+    );
+    return {
+      status: 200,
+      body: after,
+      audit: { id: principal.id, before: { name: before?.name }, after: { name } },
+    };
   },
 });
 

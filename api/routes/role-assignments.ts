@@ -12,6 +12,7 @@ import {
 import { rightsOfRoles } from '../../models/tenant/rights.ts';
 import { affectedBy } from '../../models/tenant/rights-change.ts';
 import { assignRole, insistHeld, unassignRole } from '../../models/tenant/role.ts';
+import { rotateSessionsOf } from '../../models/tenant/session.ts';
 import { Refusal } from '../../policies/refusal.ts';
 import type { Rights } from '../../policies/rights.ts';
 import { dryRun, id, rightsChange } from '../shapes.ts';
@@ -109,6 +110,7 @@ async function carriedOut(sql: Sql, change: Change, { tenantId, principal, me, d
   if (dry) return { status: 200, body: await affectedBy(sql, [{ holder, ...standing }]), unchanged: true };
   const body = { userId: holder.id, roles: after.toSorted() };
   if (!changed) return { status: 200, body, unchanged: true };
+  await rotateSessionsOf(sql, holder.id);
   const audit = {
     id: role,
     before: { roles: holder.roles },

@@ -1,13 +1,12 @@
 import { z } from 'zod';
-import { auditInTenant } from '../../models/audit.ts';
-import { passwordMatches } from '../../models/passwords.ts';
-import { inTenant, type Place } from '../../models/scope.ts';
-import { endSession, openSession, passwordOf } from '../../models/tenant/session.ts';
+import { endSession } from '../../models/tenant/session.ts';
 import { Refusal } from '../../policies/refusal.ts';
-import { sessionCookie } from '../credential.ts';
+import { sessionSent } from '../credential.ts';
 import { isGone } from '../principal.ts';
 import { publicRoute } from '../public-route.ts';
+import { cookie } from '../session-token.ts';
 import { id, moment } from '../shapes.ts';
+import { signInWith } from '../sign-in.ts';
 import { agreedTenant, servedPlace } from '../tenant-context.ts';
 import { tenantWrite } from '../tenant-route.ts';
 import { listingWorkspace } from '../workspace-listing.ts';
@@ -20,9 +19,12 @@ const session = z
     tenantId: id('ten'),
     userId: id('usr'),
     token: z.string().optional().meta({ description: 'Shown once; absent when delivered as a cookie.' }),
+    stage: z.enum(['full', 'enrolment']).meta({
+      description: 'enrolment: a second factor has to be set up before anything else can be done.',
+    }),
     expiresAt: moment,
   })
-  .meta({ id: 'Session' });
+  .meta({ id: 'NewSession' });
 
 export const signIn = publicRoute({
   method: 'post',
@@ -33,6 +35,9 @@ export const signIn = publicRoute({
   body: z.strictObject({
     email: z.string().max(254),
     password: z.string().max(200),
+    code: z.string().max(40).optional().meta({
+      description: 'Of the authenticator app, or a recovery code; for those who have a second factor.',
+    }),
     delivery: z.enum(['token', 'cookie']).default('token').meta({ description: 'cookie: for browsers.' }),
   }),
   answers: { 201: session },
@@ -46,63 +51,21 @@ export const signIn = publicRoute({
     }
     const place = await servedPlace(tenantId);
     if (!place) throw noSuchTenant();
-    const known = await inTenant(place, (tenant) => passwordOf(tenant, body.email)).catch(
-      (cause: unknown) => {
-        throw isGone(cause) ? noSuchTenant() : cause;
-      },
-    );
-    if (!(await passwordMatches(known?.secret, body.password)) || !known) {
-      await noteFailure(place, requestId, source);
-      throw new Refusal('unauthenticated', 'E-mail address or password is not right.');
-    }
-    const opened = await open(place, known.userId, requestId, source);
-    const { token, ...shown } = { ...opened, tenantId, userId: known.userId };
-    const afterCommit = listingWorkspace(place, known.userId, incoming);
-    if (body.delivery === 'token') return { status: 201, body: { ...shown, token }, afterCommit };
+    const { email, password, code, delivery } = body;
+    const claim = { email, password, code, delivery, earlier: sessionSent(incoming.request) };
+    const whence = { source, requestId, userAgent: incoming.request.headers['user-agent'] };
+    const opened = await signInWith(place, claim, whence).catch((cause: unknown) => {
+      throw isGone(cause) ? noSuchTenant() : cause;
+    });
+    const { token, ...shown } = { ...opened, tenantId };
+    const afterCommit = listingWorkspace(place, opened.userId, incoming);
+    if (delivery === 'token') return { status: 201, body: { ...shown, token }, afterCommit };
     const headers = { 'Set-Cookie': cookie(token, opened.expiresAt) };
     return { status: 201, body: shown, headers, afterCommit };
   },
 });
 
 const noSuchTenant = () => new Refusal('not-found', 'There is no such organisation.');
-
-async function open(place: Place, userId: string, requestId: string, source: string) {
-  return inTenant(place, async (tenant) => {
-    const [{ state } = { state: '' }] = await tenant.sql<{ state: string }>('SELECT state FROM tenant');
-    if (state !== 'active') throw new Refusal('tenant-suspended', `This organisation is ${state}.`);
-    const opened = await openSession(tenant, place.tenantId, userId, source);
-    await auditInTenant(tenant.sql, {
-      actor: { kind: 'user', id: userId, tenantId: place.tenantId },
-      action: 'create Session',
-      subject: { type: 'Session', id: opened.id },
-      outcome: 'done',
-      rule: 'password',
-      requestId,
-      source,
-    });
-    return opened;
-  });
-}
-
-/** Says that somebody tried, not whom they tried to be: that would be a list of who has an account. */
-async function noteFailure(place: Place, requestId: string, source: string): Promise<void> {
-  await inTenant(place, ({ sql }) =>
-    auditInTenant(sql, {
-      actor: { kind: 'anonymous' },
-      action: 'create Session',
-      subject: { type: 'Session' },
-      outcome: 'refused',
-      rule: 'password',
-      requestId,
-      source,
-    }),
-  );
-}
-
-/** `__Host-`: bound to this very host, sent over TLS (browsers make an exception for *.localhost), out of reach of scripts. */
-function cookie(token: string, expires: Date): string {
-  return `${sessionCookie}=${token}; Path=/; Secure; HttpOnly; SameSite=Lax; Expires=${expires.toUTCString()}`;
-}
 
 export const signOut = tenantWrite({
   method: 'delete',
@@ -111,6 +74,7 @@ export const signOut = tenantWrite({
   summary: 'Sign out: end the session this request was made with',
   permit: ['read', 'Organisation'],
   permitOperators: ['read', 'Platform'],
+  duringEnrolment: true,
   answers: { 204: null },
   handle: async ({ tenant, credential: { credentialId }, principal }) => {
     if (principal.kind !== 'user')

@@ -1,6 +1,7 @@
 import type { Row, Statement } from '../batch.ts';
 import { schemaOf } from '../ids.ts';
 import type { TokenKind } from '../secrets.ts';
+import { type Stage, touchedEverySeconds } from './session.ts';
 
 /**
  * Who a token belongs to, as of this very transaction: the person or key, today's roles, and the tenant's state
@@ -19,6 +20,17 @@ export type Credential = {
   bound?: string[];
   /** Raised with every change of a role's rules. */
   rightsVersion: number;
+  /** Of sessions only. */
+  session?: SessionFacts;
+};
+
+type SessionFacts = {
+  /** `enrolment`: the tenant asks for a second factor, and this person has yet to set one up. */
+  stage: Stage;
+  /** The token is to be exchanged with this answer. */
+  rotate: boolean;
+  /** Its last use was written down long enough ago to be written again. */
+  stale: boolean;
 };
 
 const common = (schema: string, principal: string) => `
@@ -44,9 +56,12 @@ export function credentialByToken(tenantId: string, kind: TokenKind, hash: strin
          FROM ${liveKeys(schema)} CROSS JOIN ${schema}.tenant t
          WHERE (k.token_hash = $1 OR (k.previous_hash = $1 AND k.previous_until > now()))
            AND (k.expires_at IS NULL OR k.expires_at > now()) AND ${alive}`
-      : `SELECT s.id AS credential_id, u.id AS principal_id, ${common(schema, 'u.id')}
+      : `SELECT s.id AS credential_id, u.id AS principal_id, s.stage, s.rotate AND s.token_hash = $1 AS rotate,
+           s.last_used_at < now() - make_interval(secs => ${touchedEverySeconds}) AS stale, ${common(schema, 'u.id')}
          FROM ${schema}.sessions s JOIN ${schema}.users u ON u.id = s.user_id CROSS JOIN ${schema}.tenant t
-         WHERE s.token_hash = $1 AND s.expires_at > now() AND u.state = 'active'`;
+         WHERE (s.token_hash = $1 OR (s.previous_hash = $1 AND s.previous_until > now()))
+           AND s.expires_at > now() AND s.last_used_at + make_interval(secs => s.idle_seconds) > now()
+           AND u.state = 'active'`;
   return { text, values: [hash] };
 }
 
@@ -61,6 +76,9 @@ export function asCredential(row: Row | undefined): Credential | undefined {
     plan: String(row.plan),
     planVersion: Number(row.plan_version),
     ...standingOf(row),
+    ...(row.stage !== undefined && {
+      session: { stage: row.stage as Stage, rotate: row.rotate === true, stale: row.stale === true },
+    }),
   };
 }
 

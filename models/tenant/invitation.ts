@@ -1,12 +1,15 @@
-import { Refusal } from '../../policies/refusal.ts';
+import { domainToASCII } from 'node:url';
 import { newId } from '../ids.ts';
 import type { TenantScope } from '../scope.ts';
 
 /** Invitations: single use, bound to one person of one tenant, their token kept only as a hash. */
-const validDays = 7;
+export const validDays = 7;
 
+/** One key for one address, however it is written: domains of other scripts as their ASCII form. */
 export function emailKey(email: string): string {
-  return email.normalize('NFKC').trim().toLowerCase();
+  const key = email.normalize('NFKC').trim().toLowerCase();
+  const at = key.lastIndexOf('@') + 1;
+  return key.slice(0, at) + (domainToASCII(key.slice(at)) || key.slice(at));
 }
 
 /** The first administrator's user and invitation; the same ones when asked again. */
@@ -44,27 +47,4 @@ export async function setInvitationToken({ sql }: TenantScope, id: string, token
 
 export async function markInvitationSent({ sql }: TenantScope, id: string): Promise<void> {
   await sql('UPDATE invitations SET sent_at = now() WHERE id = $1', [id]);
-}
-
-/** Turns an invitation into an account. Any token that does not open one is answered alike. */
-export async function acceptInvitation(
-  tenant: TenantScope,
-  tokenHash: string,
-  given: { name: string; passwordHash: string },
-): Promise<{ userId: string; invitationId: string }> {
-  const [row] = await tenant.sql<{ id: string; user_id: string }>(
-    `UPDATE invitations SET state = 'accepted', accepted_at = now()
-     WHERE token_hash = $1 AND state = 'pending' AND expires_at > now() RETURNING id, user_id`,
-    [tokenHash],
-  );
-  if (!row)
-    throw new Refusal('not-found', 'This invitation is not valid: it may be used, expired or withdrawn.');
-  await tenant.sql("UPDATE users SET state = 'active', name = $2 WHERE id = $1", [row.user_id, given.name]);
-  await tenant.Identity.create({
-    id: newId('idn'),
-    userId: row.user_id,
-    kind: 'password',
-    secret: given.passwordHash,
-  });
-  return { userId: row.user_id, invitationId: row.id };
 }

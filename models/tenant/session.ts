@@ -1,44 +1,146 @@
-import { newId } from '../ids.ts';
-import type { TenantScope } from '../scope.ts';
+import type { Row, Statement } from '../batch.ts';
+import { newId, schemaOf } from '../ids.ts';
+import type { Sql, TenantScope } from '../scope.ts';
 import { digest, newToken } from '../secrets.ts';
-import { emailKey } from './invitation.ts';
+import { securityPolicyOf } from './security-policy.ts';
 
 /** Sign-in sessions. The token is shown once; only its hash is kept. */
-export type Signing = { userId: string; name: string; secret: string };
+export type Stage = 'full' | 'enrolment';
+export type Delivery = 'token' | 'cookie';
+export type Session = { id: string; token: string; expiresAt: Date; stage: Stage };
 
-export async function passwordOf({ sql }: TenantScope, email: string): Promise<Signing | undefined> {
-  const [row] = await sql<Signing>(
-    `SELECT u.id AS "userId", u.name, i.secret FROM users u JOIN identities i ON i.user_id = u.id AND i.kind = 'password'
-     WHERE u.email_key = $1 AND u.state = 'active'`,
-    [emailKey(email)],
-  );
-  return row;
-}
+/** How long the token of before stays good once it was exchanged: for what the same page asked for meanwhile. */
+const overlapSeconds = 60;
 
-export type Session = { id: string; token: string; expiresAt: Date };
+type Signing = { source: string; userAgent?: string | undefined; delivery?: Delivery };
 
 export async function openSession(
   tenant: TenantScope,
   tenantId: string,
   userId: string,
-  source: string,
+  { source, userAgent, delivery = 'token' }: Signing,
 ): Promise<Session> {
+  // What has ended is of no use to anybody; here it is the person's own to clear away.
+  await tenant.sql(`DELETE FROM sessions s WHERE s.user_id = $1 AND NOT (${live})`, [userId]);
   const token = newToken('ses', tenantId);
-  const [setting] = await tenant.sql<{ value: number }>(
-    "SELECT value FROM settings WHERE key = 'sessions.hours'",
+  const policy = await securityPolicyOf(tenant.sql);
+  const [opened] = await tenant.sql<Omit<Session, 'token'>>(
+    `INSERT INTO sessions (id, user_id, token_hash, source, user_agent, delivery, idle_seconds, expires_at, stage)
+     SELECT $1, $2, $3, $4, $5, $6, $7, now() + make_interval(hours => $8),
+       CASE WHEN $9 AND NOT EXISTS (SELECT FROM second_factors WHERE user_id = $2 AND confirmed_at IS NOT NULL)
+       THEN 'enrolment' ELSE 'full' END
+     RETURNING id, stage, expires_at AS "expiresAt"`,
+    [
+      newId('ses'),
+      userId,
+      digest(token),
+      source,
+      userAgent?.slice(0, 300) ?? null,
+      delivery,
+      policy.idleMinutes * 60,
+      policy.sessionHours,
+      policy.requireSecondFactor,
+    ],
   );
-  const expiresAt = new Date(Date.now() + Number(setting?.value ?? 12) * 3_600_000);
-  const id = newId('ses');
-  await tenant.Session.create({ id, userId, tokenHash: digest(token), source, expiresAt });
+  if (!opened) throw new Error('the new session answered no row');
   await tenant.User.update({ lastSignInAt: new Date() }, { where: { id: userId } });
-  return { id, token, expiresAt };
+  return { ...opened, token };
+}
+
+/** What makes a new token out of an old one, when the session has to prove itself under a new name. */
+export type Exchanged = { token: string; expiresAt: Date; delivery: Delivery };
+
+/** Gives the session a new token at once; the old one is good no more. */
+export async function rotateSession(sql: Sql, tenantId: string, id: string): Promise<Exchanged | undefined> {
+  const token = newToken('ses', tenantId);
+  const [row] = await sql<Omit<Exchanged, 'token'>>(
+    `UPDATE sessions SET token_hash = $2, previous_hash = NULL, previous_until = NULL, rotate = false
+     WHERE id = $1 RETURNING expires_at AS "expiresAt", delivery`,
+    [id, digest(token)],
+  );
+  return row && { ...row, token };
+}
+
+/** The next answer to each of these sessions brings a new token. Called whenever somebody's rights were changed. */
+export async function rotateSessionsOf(sql: Sql, userId: string): Promise<void> {
+  await sql('UPDATE sessions SET rotate = true WHERE user_id = $1', [userId]);
+}
+
+/** The exchange that `rotateSessionsOf` asked for; of requests that come at once, one makes it. */
+export async function exchangeToken(
+  sql: Sql,
+  tenantId: string,
+  { id, hash }: { id: string; hash: string },
+): Promise<Exchanged | undefined> {
+  const token = newToken('ses', tenantId);
+  const [row] = await sql<Omit<Exchanged, 'token'>>(
+    `UPDATE sessions SET token_hash = $3, rotate = false, previous_hash = token_hash,
+       previous_until = now() + make_interval(secs => ${overlapSeconds})
+     WHERE id = $1 AND token_hash = $2 AND rotate RETURNING expires_at AS "expiresAt", delivery`,
+    [id, hash, digest(token)],
+  );
+  return row && { ...row, token };
+}
+
+/** At most once a minute: what is shown of a session, and what its idle limit counts from. */
+export const touchedEverySeconds = 60;
+
+export function touchSession(tenantId: string, id: string): Statement {
+  return {
+    text: `UPDATE ${schemaOf(tenantId)}.sessions SET last_used_at = now()
+           WHERE id = $1 AND last_used_at < now() - make_interval(secs => ${touchedEverySeconds})`,
+    values: [id],
+  };
+}
+
+const columns =
+  's.id, s.user_id AS owner_id, s.stage, s.delivery, s.source, s.user_agent, s.created_at, s.last_used_at, s.expires_at';
+const live = 's.expires_at > now() AND s.last_used_at + make_interval(secs => s.idle_seconds) > now()';
+
+export function sessionById(tenantId: string, id: string): Statement {
+  return {
+    text: `SELECT ${columns} FROM ${schemaOf(tenantId)}.sessions s WHERE s.id = $1 AND ${live}`,
+    values: [id],
+  };
+}
+
+export function sessionList(
+  tenantId: string,
+  userId: string,
+  after: string | undefined,
+  limit: number,
+): Statement {
+  return {
+    text: `SELECT ${columns} FROM ${schemaOf(tenantId)}.sessions s
+           WHERE s.user_id = $1 AND ${live} AND ($2::text IS NULL OR s.id < $2) ORDER BY s.id DESC LIMIT $3`,
+    values: [userId, after ?? null, limit],
+  };
 }
 
 export async function endSession({ sql }: TenantScope, id: string): Promise<void> {
   await sql('DELETE FROM sessions WHERE id = $1', [id]);
 }
 
+/** Ends a person's sessions, all or all but one; answers how many. */
+export async function endSessionsOf(sql: Sql, userId: string, exceptId?: string): Promise<number> {
+  const ended = await sql<Row>(
+    'DELETE FROM sessions WHERE user_id = $1 AND ($2::text IS NULL OR id <> $2) RETURNING id',
+    [userId, exceptId ?? null],
+  );
+  return ended.length;
+}
+
 export async function endAllSessions({ sql }: TenantScope): Promise<number> {
   const ended = await sql('DELETE FROM sessions RETURNING id');
   return ended.length;
+}
+
+/** Proven with a second factor. What the person has not proven elsewhere has to be proven there anew. */
+export async function fullSession(sql: Sql, userId: string, id: string): Promise<void> {
+  await sql("UPDATE sessions SET stage = 'full' WHERE id = $1", [id]);
+  await sql("DELETE FROM sessions WHERE user_id = $1 AND stage = 'enrolment'", [userId]);
+}
+
+export async function enrolSessionsOf(sql: Sql, userId: string): Promise<void> {
+  await sql("UPDATE sessions SET stage = 'enrolment', rotate = true WHERE user_id = $1", [userId]);
 }

@@ -2,9 +2,10 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { type History, historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { Worker } from '@temporalio/worker';
+import type { Startable } from '../../models/system/operation.ts';
 import { workflowBundle } from '../../temporal/bundle.ts';
 import { temporal } from '../../temporal/client.ts';
-import { lifecycleId } from '../../workflows/registry.ts';
+import { workflowIdOf } from '../../workflows/registry.ts';
 
 /**
  * Histories of every workflow version that ever landed. A workflow that cannot replay them would break operations
@@ -23,8 +24,8 @@ export async function replayStored(workflow: string): Promise<number> {
   return files.length;
 }
 
-export function replayRun(workflow: string, tenantId: string, outcome: string): Promise<void> {
-  return replayWorkflow(workflow, lifecycleId(tenantId), outcome);
+export function replayRun(operation: Startable, outcome: string): Promise<void> {
+  return replayWorkflow(operation.kind, workflowIdOf(operation), outcome);
 }
 
 /** Replays a run of today as well, and stores it when asked to. */
@@ -39,10 +40,10 @@ export async function replayWorkflow(workflow: string, workflowId: string, outco
 
 async function replay(history: unknown, name: string): Promise<void> {
   const options = { workflowBundle: await workflowBundle(), replayName: name };
-  await Worker.runReplayHistory(options, history, workflowIdOf(history));
+  await Worker.runReplayHistory(options, history, recordedIdOf(history));
 }
 
-function workflowIdOf(history: unknown): string | undefined {
+function recordedIdOf(history: unknown): string | undefined {
   const { events } = history as History; // what both Temporal's JSON and its client give
   return events?.[0]?.workflowExecutionStartedEventAttributes?.workflowId ?? undefined;
 }

@@ -11,19 +11,10 @@ import type { Promised } from './workflow-harness.ts';
 export type Interrupted = Omit<Promised, 'ask'> & {
   undoable: string[];
   stage(): Stage;
-  ask(): Promise<Startable>;
+  ask(patience?: 'patient'): Promise<Startable>;
 };
 
-export function interruptions({
-  criterion,
-  kind,
-  steps,
-  undoable,
-  kept,
-  undone,
-  ask,
-  stage,
-}: Interrupted): void {
+export function interruptions({ criterion, steps, undoable, kept, undone, ask, stage }: Interrupted): void {
   it(`${criterion} can be cancelled at every step until it is too late`, () =>
     atEach(steps, async (step) => {
       const operation = await ask();
@@ -38,7 +29,7 @@ export function interruptions({
       }
       assertEnded(ended, 'cancelled');
       await undone(operation);
-      if (step === undoable[0]) await replayRun(kind, operation.tenantId, 'cancelled');
+      if (step === undoable[0]) await replayRun(operation, 'cancelled');
     }));
 
   it(`${criterion} runs once when it is started twice, and not again when it has ended`, async () => {
@@ -56,7 +47,7 @@ export function interruptions({
 
   it(`${criterion} is finished by another worker when one is killed, at whichever step`, async () => {
     await stage().rest();
-    const doomed = await Promise.all(steps.map(async (step) => ({ step, operation: await ask() })));
+    const doomed = await Promise.all(steps.map(async (step) => ({ step, operation: await ask('patient') })));
     await stage().killedAt(new Map(doomed.map(({ step, operation }) => [operation.tenantId, step])), () =>
       Promise.all(doomed.map(({ operation }) => startOperation(operation))),
     );

@@ -70,7 +70,7 @@ export async function askFor(
 }
 
 /** Made by the activities themselves, one after the other: what a workflow would have left. */
-async function madeTenant(principal: Principal): Promise<Startable> {
+export async function madeTenant(principal: Principal): Promise<Startable> {
   const asked = await askForTenant(principal);
   const { tenantId, operationId } = asked;
   const step = { tenantId, operationId };

@@ -46,7 +46,7 @@ export async function signedInPerson(tenantId: string, ...roles: BuiltInRole[]):
   const opened = await inTenant(await placed(tenantId), async (tenant) => {
     await tenant.User.create({ id, email, emailKey: email, name: 'A Person', state: 'active' });
     for (const role of roles) await tenant.RoleAssignment.create({ principalId: id, role });
-    return openSession(tenant, tenantId, id, 'test');
+    return openSession(tenant, tenantId, id, { source: 'test' });
   });
   return { ...callerOf(opened.token), token: opened.token, id, tenantId };
 }

@@ -14,12 +14,14 @@ export type World = { acme: Member; globex: Member; ids: { acme: Ids; globex: Id
 
 /** One object of each kind that a path can name. */
 type Ids = {
+  sessionId: string;
   agentId: string;
   userId: string;
   role: string;
   dutySeparationId: string;
   requestId: string;
   keyId: string;
+  invitationId: string;
 };
 
 export async function worldOf(acme: Member, globex: Member): Promise<World> {
@@ -36,7 +38,13 @@ async function filled(as: Member): Promise<Ids> {
   const { headers } = await as.call('GET', `/v1/agents/${newId('agt')}`);
   const requestId = String(headers['x-request-id']);
   const key = await made(as, '/v1/api-keys', { name: 'Nightly', kind: 'service', roles: ['viewer'] });
-  return { agentId: agent.id, userId, role, dutySeparationId: separation.id, requestId, keyId: key.id };
+  const email = `guest@${as.tenant.slug}.example`;
+  const { id: invitationId } = await made(as, '/v1/invitations', { email, roles: ['viewer'] });
+  const dutySeparationId = separation.id;
+  const { body } = await as.call<{ items: { id: string }[] }>('GET', `/v1/users/${userId}/sessions`);
+  const sessionId = body.items[0]?.id ?? '';
+  const others = { dutySeparationId, requestId, keyId: key.id, invitationId, sessionId };
+  return { agentId: agent.id, userId, role, ...others };
 }
 
 async function made(as: Member, path: string, body: object): Promise<{ id: string }> {
@@ -78,6 +86,20 @@ export const acceptable: Record<string, (() => unknown) | null> = {
   'delete /sessions/current': null,
   'post /invitations/:token/acceptance': () => ({ name: 'Nobody', password }),
   'get /invitations/:token/organisation': null,
+  'post /invitations': () => ({ email: `${freshSlug('guest')}@example.com`, roles: ['viewer'] }),
+  'post /invitations/bulk': () => ({
+    invitations: [{ email: `${freshSlug('guest')}@example.com`, roles: ['viewer'] }],
+  }),
+  'get /invitations': null,
+  'get /invitations/:invitationId': null,
+  'post /invitations/:invitationId/resend': null,
+  'post /invitations/:invitationId/revocation': null,
+  'get /users': null,
+  'get /users/:userId': null,
+  'patch /users/:userId': () => ({ name: 'Another Name' }),
+  'post /users/:userId/deactivation': null,
+  'post /users/:userId/reactivation': null,
+  'delete /users/:userId': null,
   'get /context': null,
   'post /discovery': () => ({ email: 'nobody@example.com' }),
   'get /operations/:operationId': null,
@@ -94,6 +116,22 @@ export const acceptable: Record<string, (() => unknown) | null> = {
   'delete /tenants/:tenantId/deletion': null,
   'get /platform/audit-events': null,
   'get /mailbox': null,
+  'patch /me': () => ({ name: 'Another Name' }),
+  'post /me/password': () => ({ currentPassword: 'not the password', newPassword: 'another horse battery' }),
+  'post /password-resets': () => ({ email: 'nobody@example.com' }),
+  'post /password-resets/:token': () => ({ password }),
+  'post /users/:userId/password-reset': null,
+  'post /me/second-factor': null,
+  'post /me/second-factor/confirmation': () => ({ code: '000000' }),
+  'delete /me/second-factor': () => ({ code: '000000' }),
+  'delete /users/:userId/second-factor': null,
+  'get /me/sessions': null,
+  'delete /me/sessions/:sessionId': null,
+  'delete /me/sessions': null,
+  'get /users/:userId/sessions': null,
+  'delete /users/:userId/sessions': null,
+  'get /security-policy': null,
+  'patch /security-policy': () => ({ idleMinutes: 700 }),
   'get /api-keys': null,
   'get /api-keys/:keyId': null,
   'post /api-keys': () => ({ name: 'Nightly', kind: 'service', roles: ['viewer'] }),
@@ -108,6 +146,8 @@ export const publicRoutes = [
   'get /invitations/:token/organisation',
   'post /discovery',
   'post /invitations/:token/acceptance',
+  'post /password-resets',
+  'post /password-resets/:token',
   'post /sessions',
 ];
 
@@ -124,7 +164,9 @@ const parameters: Record<string, (world: World) => Values> = {
   role: of('role', () => freshSlug('role')),
   dutySeparationId: of('dutySeparationId', () => newId('dut')),
   requestId: of('requestId', () => newId('req')),
+  sessionId: of('sessionId', () => newId('ses')),
   keyId: of('keyId', () => newId('key')),
+  invitationId: of('invitationId', () => newId('inv')),
   tenantId: ({ acme, globex }) => ({
     own: acme.tenant.id,
     foreign: globex.tenant.id,

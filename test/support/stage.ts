@@ -10,7 +10,7 @@ import { log } from '../../telemetry.ts';
 import { closeTemporal, temporal } from '../../temporal/client.ts';
 import { ensureNamespaces } from '../../temporal/namespaces.ts';
 import { runWorkers, type Workers } from '../../temporal/worker.ts';
-import { lifecycleId } from '../../workflows/registry.ts';
+import { workflowIdOf } from '../../workflows/registry.ts';
 import { handed, ownSettings } from './environment.ts';
 import { type Around, faultyParts } from './faults.ts';
 import { operator } from './lifecycle.ts';
@@ -82,9 +82,9 @@ export async function setStage(temporalAddress?: string): Promise<Stage> {
   return stage;
 }
 
-/** Waits until the tenant's workflow has closed, and says how Temporal saw it end. */
-export async function closed({ tenantId }: Pick<Startable, 'tenantId'>): Promise<string> {
-  const handle = temporal().client.workflow.getHandle(lifecycleId(tenantId));
+/** Waits until the operation's workflow has closed, and says how Temporal saw it end. */
+export async function closed(operation: Startable): Promise<string> {
+  const handle = temporal().client.workflow.getHandle(workflowIdOf(operation));
   await handle.result().catch(() => {});
   return (await handle.describe()).status.name;
 }

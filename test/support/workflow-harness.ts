@@ -20,7 +20,7 @@ import { assertEnded, assertFailedAt, atEach, begin, end, parked } from './runs.
 import { type Stage, setStage } from './stage.ts';
 
 /**
- * What every lifecycle workflow has to stand, asked of the real activities on real Postgres and a real Temporal
+ * What every workflow of an operation has to stand, asked of the real activities on real Postgres and a real Temporal
  * server. A test file says which steps there are and what must be true afterwards; everything else is here.
  */
 export type Promised = {
@@ -34,7 +34,8 @@ export type Promised = {
   waits?: string[];
   /** What undoes everything, in the order in which it runs. The last one closes the operation. */
   undos: string[];
-  ask(principal: Principal): Promise<Startable>;
+  /** `patient`: what waits for a time has to wait longer than a worker takes to start on a busy machine. */
+  ask(principal: Principal, patience?: 'patient'): Promise<Startable>;
   /** What must be true after success. */
   kept(operation: Startable): Promise<void>;
   /** What must be true after failure or cancellation: as if nothing had been asked. */
@@ -48,7 +49,7 @@ export function keepsItsPromise(promised: Promised): void {
   const lastRefusable = refusable.at(-1) ?? '';
   const undoable = refusable.filter((step) => step !== closing);
   let stage: Stage;
-  const ask = () => promised.ask(stage.principal);
+  const ask = (patience?: 'patient') => promised.ask(stage.principal, patience);
   const run = async (fault?: Around) => end(await begin(stage, await ask(), fault));
 
   describe(`the workflow ${kind}`, () => {
@@ -66,7 +67,7 @@ export function keepsItsPromise(promised: Promised): void {
       const told = done.stored.steps.map((step) => step.name);
       assert.deepEqual(told.toSorted(), [...steps, ...waits].toSorted());
       assert.ok(done.stored.steps.every((step) => step.state === 'done' && step.attempts === 1));
-      await replayRun(kind, done.operation.tenantId, 'succeeded');
+      await replayRun(done.operation, 'succeeded');
     });
 
     for (const when of ['before', 'after'] as const) {
@@ -100,7 +101,7 @@ export function keepsItsPromise(promised: Promised): void {
             [],
           );
           await undone(failed.operation);
-          if (step === undoable[0]) await replayRun(kind, failed.operation.tenantId, 'failed');
+          if (step === undoable[0]) await replayRun(failed.operation, 'failed');
         }));
     }
 
@@ -139,7 +140,7 @@ export function keepsItsPromise(promised: Promised): void {
         const failed = await end(begun);
         assertFailedAt(lastRefusable, failed);
         await undone(failed.operation);
-        if (undo === undos[0]) await replayRun(kind, failed.operation.tenantId, 'parked');
+        if (undo === undos[0]) await replayRun(failed.operation, 'parked');
       }));
 
     if (noWayBack.length > 0) {

@@ -50,7 +50,7 @@ describe('a deletion in its grace period', () => {
       assert.equal(ended.shown, 'COMPLETED');
       assert.ok(!ended.names.includes('destroyTenantKey'));
       await assertStands(operation, previous);
-      await replayRun('delete-tenant', operation.tenantId, `called-off-${previous}`);
+      await replayRun(operation, `called-off-${previous}`);
       assert.equal(await callOffDeletion(operation), 'not-running');
     });
   }

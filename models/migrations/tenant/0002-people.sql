@@ -94,7 +94,10 @@ CREATE TABLE duty_separations (
 ALTER TABLE invitations
   ADD COLUMN roles text[] NOT NULL DEFAULT '{}',
   ADD COLUMN invited_by text,
+  -- The errand that mails it now; one that was sent again belongs to another.
   ADD COLUMN operation_id text,
+  -- When the present token was promised; sending again promises another.
+  ADD COLUMN issued_at timestamptz NOT NULL DEFAULT now(),
   ADD COLUMN reminded_at timestamptz,
   ADD COLUMN ended_at timestamptz,
   ADD COLUMN version integer NOT NULL DEFAULT 1,

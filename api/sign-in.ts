@@ -1,0 +1,148 @@
+import { auditInTenant } from '../models/audit.ts';
+import { passwordMatches } from '../models/passwords.ts';
+import { inTenant, type Place, type TenantScope } from '../models/scope.ts';
+import { digest } from '../models/secrets.ts';
+import { useCode } from '../models/tenant/second-factor.ts';
+import { type Delivery, openSession, type Session } from '../models/tenant/session.ts';
+import {
+  type Attempt,
+  beginAttempt,
+  countAttempt,
+  type Person,
+  rememberPlace,
+  takeBack,
+} from '../models/tenant/sign-in.ts';
+import { Refusal } from '../policies/refusal.ts';
+import { bySubnet } from './throttle.ts';
+
+/**
+ * Proving who one is. An attempt is counted before it is looked at, unknown addresses go through the same hashing and
+ * the same counters as known ones, and only what was right is taken off again.
+ */
+export type Claim = {
+  email: string;
+  password: string;
+  code?: string | undefined;
+  delivery: Delivery;
+  /** The token that the request came with, if any: its session ends with the new one. */
+  earlier?: string | undefined;
+};
+export type Whence = { source: string; requestId: string; userAgent?: string | undefined };
+
+export async function signInWith(
+  place: Place,
+  claim: Claim,
+  whence: Whence,
+): Promise<Session & { userId: string }> {
+  const subnet = bySubnet(whence.source);
+  const { attempt, person } = await beginAttempt(place, claim.email, subnet);
+  refuseTooMany(attempt);
+  const matches = await looked(place, attempt, () => passwordMatches(person?.secret, claim.password));
+  if (!matches || !person) {
+    await noteFailure(place, whence, 'password');
+    throw new Refusal('unauthenticated', 'E-mail address or password is not right.');
+  }
+  if (person.factor && claim.code === undefined) {
+    await takeBack(place, attempt);
+    throw new Refusal(
+      'second-factor-required',
+      'Send a code of your authenticator app, or a recovery code, as “code” along with the password.',
+    );
+  }
+  const session = await inTenant(place, (tenant) =>
+    admitted(tenant, { place, claim, whence, attempt, person, subnet }),
+  );
+  if (session) return { ...session, userId: person.userId };
+  await noteFailure(place, whence, 'second factor');
+  throw new Refusal('unauthenticated', 'The code is not right, or was used before; wait for the next one.', {
+    errors: [{ pointer: '/code', code: 'not-acceptable', detail: 'is not right, or was used before' }],
+  });
+}
+
+type Admission = {
+  place: Place;
+  claim: Claim;
+  whence: Whence;
+  attempt: Attempt;
+  person: Person;
+  subnet: string;
+};
+
+/** In one transaction: the code is used up, the session there, the place known, and the trail says so; or none of it. */
+async function admitted(tenant: TenantScope, admission: Admission): Promise<Session | undefined> {
+  const { place, claim, whence, attempt, person, subnet } = admission;
+  const { sql } = tenant;
+  const { userId } = person;
+  const [{ state } = { state: '' }] = await sql<{ state: string }>('SELECT state FROM tenant');
+  if (state !== 'active') throw new Refusal('tenant-suspended', `This organisation is ${state}.`);
+  if (person.factor && !(await useCode(sql, place, userId, claim.code ?? ''))) return undefined;
+  if (claim.earlier)
+    await sql('DELETE FROM sessions WHERE user_id = $1 AND token_hash = $2', [userId, digest(claim.earlier)]);
+  const { source, userAgent, requestId } = whence;
+  const opened = await openSession(tenant, place.tenantId, userId, {
+    source,
+    userAgent,
+    delivery: claim.delivery,
+  });
+  await rememberPlace(sql, userId, subnet, attempt);
+  await auditInTenant(sql, {
+    actor: { kind: 'user', id: userId, tenantId: place.tenantId },
+    action: 'create Session',
+    subject: { type: 'Session', id: opened.id },
+    outcome: 'done',
+    rule: person.factor ? 'password and second factor' : 'password',
+    requestId,
+    source,
+  });
+  return opened;
+}
+
+function refuseTooMany({ waitSeconds }: Attempt): void {
+  if (waitSeconds === undefined) return;
+  throw new Refusal(
+    'rate-limited',
+    `Too many failed attempts for this account; wait ${Math.ceil(waitSeconds / 60)} min, or have your password reset.`,
+    { retryAfterSeconds: waitSeconds },
+  );
+}
+
+/** What could not be looked at, because too many are signing in, is no failure. */
+async function looked<T>(place: Place, attempt: Attempt, look: () => Promise<T>): Promise<T> {
+  try {
+    return await look();
+  } catch (cause) {
+    await takeBack(place, attempt);
+    throw cause;
+  }
+}
+
+/** Says that somebody tried, not whom they tried to be: that would be a list of who has an account. */
+async function noteFailure(place: Place, { requestId, source }: Whence, rule: string): Promise<void> {
+  await inTenant(place, ({ sql }) =>
+    auditInTenant(sql, {
+      actor: { kind: 'anonymous' },
+      action: 'create Session',
+      subject: { type: 'Session' },
+      outcome: 'refused',
+      rule,
+      requestId,
+      source,
+    }),
+  );
+}
+
+/**
+ * The same for whoever is signed in and is asked once more: a session that was stolen must not be a way to guess the
+ * password or a code. Counted apart from the transaction it is asked in, which a refusal takes back.
+ */
+export async function provenAgain(
+  place: Place,
+  who: { email: string; source: string },
+  look: () => Promise<boolean>,
+): Promise<boolean> {
+  const attempt = await countAttempt(place, who.email, bySubnet(who.source));
+  refuseTooMany(attempt);
+  const right = await looked(place, attempt, look);
+  if (right) await takeBack(place, attempt);
+  return right;
+}

@@ -1,0 +1,54 @@
+import type { Row } from '../batch.ts';
+import type { Sql } from '../scope.ts';
+
+/**
+ * Removing a person: what they own is handed to somebody else and nothing is lost with them but their own ways in.
+ * `handedOn` names every table whose rows belong to a person and outlive them, `endsWith` those that do not;
+ * test/models/removal.test.ts compares both with the columns there are.
+ */
+export const handedOn = ['agents'] as const;
+export const endsWith = ['api_keys'] as const;
+
+const sampleMax = 5;
+
+const theirs = `owner_id = $1 OR owner_id IN (SELECT id FROM api_keys WHERE owner_id = $1)`;
+
+export type Work = Record<string, { count: number; sample: { id: string; name: string }[] }>;
+
+export async function workOf(sql: Sql, userId: string): Promise<Work> {
+  const work: Work = {};
+  for (const table of handedOn) {
+    const sample = await sql<{ id: string; name: string; count: number }>(
+      `SELECT id, name, count(*) OVER ()::int AS count FROM ${table} WHERE ${theirs} ORDER BY id LIMIT ${sampleMax}`,
+      [userId],
+    );
+    work[table] = {
+      count: sample[0]?.count ?? 0,
+      sample: sample.map(({ id, name }) => ({ id, name })),
+    };
+  }
+  return work;
+}
+
+export async function handOn(sql: Sql, userId: string, heir: string): Promise<void> {
+  for (const table of handedOn)
+    await sql(
+      `UPDATE ${table} SET owner_id = $2, version = version + 1, updated_at = now() WHERE ${theirs}`,
+      [userId, heir],
+    );
+}
+
+/** Keys, sessions, ways to sign in and invitations to this person go with the row; roles are no foreign key. */
+export async function removeUser(sql: Sql, userId: string): Promise<string[]> {
+  const waiting = await sql<Row>(
+    "SELECT operation_id FROM invitations WHERE user_id = $1 AND state = 'pending' AND operation_id IS NOT NULL",
+    [userId],
+  );
+  await sql(
+    `DELETE FROM role_assignments WHERE principal_id = $1
+       OR principal_id IN (SELECT id FROM api_keys WHERE owner_id = $1)`,
+    [userId],
+  );
+  await sql('DELETE FROM users WHERE id = $1', [userId]);
+  return waiting.map(({ operation_id }) => String(operation_id));
+}
