@@ -20,7 +20,8 @@ const problem = z
 const meanings: Record<number, string> = {
   200: 'OK',
   201: 'Made',
-  202: 'Accepted; follow the operation',
+  202: 'Accepted; follow the operation, where one is named',
+  308: 'At a tenant’s former address: the same path at the present one',
   204: 'Done',
   400: 'Not well formed; errors[] names every fault',
   401: 'No valid credential',
@@ -81,7 +82,7 @@ function operationOf(route: Route): ZodOpenApiOperationObject {
     tags: [route.tag],
     operationId: `${route.method}${route.path.replaceAll(/[/:-]+(\w)/g, (_, letter: string) => letter.toUpperCase())}`,
     ...(route.permit && { description: `Needs the permission to **${route.permit.join(' ')}**.` }),
-    security: route.scope === 'public' ? [] : [{ bearer: [] }],
+    security: securityOf(route),
     parameters: parametersOf(route),
     requestParams: {
       ...(route.params && { path: route.params }),
@@ -97,9 +98,21 @@ function operationOf(route: Route): ZodOpenApiOperationObject {
       },
     }),
     // fromEntries widens the statuses to string; they are the numbers above.
-    responses: Object.fromEntries([...answers, ...problems]) as ZodOpenApiOperationObject['responses'],
+    responses: Object.fromEntries([
+      ...answers,
+      ...moved(route),
+      ...problems,
+    ]) as ZodOpenApiOperationObject['responses'],
   };
 }
+
+function securityOf({ scope, credential }: Route) {
+  if (scope !== 'public') return [{ bearer: [] }];
+  return credential === 'optional' ? [{}, { bearer: [] }] : [];
+}
+
+const moved = ({ method }: Route) =>
+  method === 'get' ? [['308', { description: meanings[308] ?? '' }]] : [];
 
 export function openApiDocument(routes: Route[], serverUrl: string) {
   const paths: ZodOpenApiPathsObject = {};

@@ -84,18 +84,25 @@ export type Declared<P extends Shape, Q extends Shape, B extends Shape> = {
   body?: B;
   /** Also takes text/csv, which this turns into what the body's shape is asked about. */
   csv?: (text: string) => unknown;
+  /** Of a public route that tells more to somebody it knows. */
+  credential?: 'optional';
   /** Why an Idempotency-Key is of no use here; without this every POST honours one. */
   notStored?: string;
   /** Status → shape of the body (null: none). The problems every route can answer are added by themselves. */
   answers: Record<number, z.ZodType | null>;
 };
 
-export type Permitted = { permit: readonly [Action, SubjectType] };
+export type Permitted = {
+  permit: readonly [Action, SubjectType];
+  /** What operators need instead, where a tenant's route is theirs as well: no permission is of both scopes. */
+  permitOperators?: readonly [Action, SubjectType];
+};
 
 /** A route as the app, the OpenAPI document and the tests see it: its types are checked and forgotten. */
 export type Route = Declared<Shape, Shape, Shape> & {
   scope: 'platform' | 'tenant' | 'public';
   permit?: readonly [Action, SubjectType];
+  permitOperators?: readonly [Action, SubjectType];
   serve: (incoming: Incoming) => Promise<Answer>;
 };
 

@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { openApiDocument } from '../api/openapi.ts';
+import type { Route } from '../api/route.ts';
 import { routes } from '../api/routes/index.ts';
 import { settings } from '../config.ts';
 import { permissions, platformRoles, tenantRoles } from '../policies/permissions.ts';
@@ -28,6 +29,10 @@ ${rows.join('\n')}
 ${readFileSync(new URL('./configuration-example.md', import.meta.url), 'utf8')}`;
 }
 
+function permitsOf({ permit, permitOperators }: Route): string {
+  return [permit, permitOperators].flatMap((each) => (each ? [each.join(' ')] : [])).join('; operators: ');
+}
+
 function permissionMatrix(): string {
   const has = (roles: readonly string[], role: string) => roles.includes(role);
   const matrix = (scope: 'tenant' | 'platform', roles: readonly string[]) => {
@@ -42,7 +47,7 @@ function permissionMatrix(): string {
   };
   const routed = routes
     .filter((route) => route.permit)
-    .map((route) => `| \`${route.method.toUpperCase()} /v1${route.path}\` | ${route.permit?.join(' ')} |`);
+    .map((route) => `| \`${route.method.toUpperCase()} /v1${route.path}\` | ${permitsOf(route)} |`);
   return `# Permissions
 Made by \`npm run generate\` from policies/permissions.ts and the routes. ● whatever it is about, ○ only what is one's own.
 

@@ -111,6 +111,7 @@ export const permissions: Permission[] = [
     'see who did what to which tenant',
   ),
   platform('read', 'Mailbox', owner, 'read the built-in mailbox of the embedded mode'),
+  platform('read', 'Platform', operators, 'see who one is among the operators, and sign out'),
   platform('sweep', 'Platform', [], 'pick up what a crash left behind; only the sweep itself does this'),
   platform(
     'send',

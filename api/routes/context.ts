@@ -50,6 +50,7 @@ export const readContext = publicRoute({
   tag: 'Me',
   summary: 'Which tenant this request means, by which signal, and why; with or without a credential',
   counted: 'context',
+  credential: 'optional',
   answers: { 200: context },
   handle: async ({ incoming }) => {
     const own = await ownTenant(incoming);

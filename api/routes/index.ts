@@ -8,6 +8,7 @@ import { discover } from './discovery.ts';
 import { listSeparations, makeSeparation, removeSeparation } from './duty-separations.ts';
 import { explain } from './explanations.ts';
 import { resendInvitation, revoke } from './invitation-changes.ts';
+import { readInvitingOrganisation } from './invitation-organisation.ts';
 import { accept } from './invitations.ts';
 import { readMailbox } from './mailbox.ts';
 import { me, ownTenant } from './me.ts';
@@ -49,6 +50,7 @@ export const routes: Route[] = [
   deactivate,
   reactivate,
   removePerson,
+  readInvitingOrganisation,
   readContext,
   discover,
   readOperation,

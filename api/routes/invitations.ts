@@ -68,7 +68,7 @@ export const accept = publicRoute({
   },
 });
 
-const notValid = () =>
+export const notValid = () =>
   new Refusal('not-found', 'This invitation is not valid: it may be used, expired or withdrawn.');
 
 /**
@@ -87,7 +87,7 @@ async function passwordFor(place: Place, hash: string, password: string): Promis
 }
 
 /** Every token that opens nothing is answered alike, whatever is wrong with it. */
-async function invited(text: string, incoming: Incoming) {
+export async function invited(text: string, incoming: Incoming) {
   const token = readToken(text);
   const place = token?.kind === 'inv' ? await servedPlace(token.tenantId) : undefined;
   if (!token || !place) throw notValid();

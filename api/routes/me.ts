@@ -14,6 +14,7 @@ export const me = tenantRead({
   tag,
   summary: 'Who one is, and with which roles',
   permit: ['read', 'Organisation'],
+  permitOperators: ['read', 'Platform'],
   answers: {
     200: z
       .object({

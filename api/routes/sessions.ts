@@ -110,6 +110,7 @@ export const signOut = tenantWrite({
   tag,
   summary: 'Sign out: end the session this request was made with',
   permit: ['read', 'Organisation'],
+  permitOperators: ['read', 'Platform'],
   answers: { 204: null },
   handle: async ({ tenant, credential: { credentialId }, principal }) => {
     if (principal.kind !== 'user')

@@ -55,6 +55,31 @@ describe('an invitation', () => {
     assert.match(page.text, /Choose your name and a password/);
   });
 
+  it('R1.3 says who invites, on the page and only as long as it can be accepted', async () => {
+    const tenant = await onboard({ name: 'Ärzte <b>&</b> Söhne' });
+    const token = await invitationToken(addressOf(tenant));
+    const ask = (headers = {}) =>
+      nobody.call<Problem & { name: string; host: string; expiresAt: string }>(
+        'GET',
+        `/v1/invitations/${token}/organisation`,
+        undefined,
+        headers,
+      );
+    const { status, body } = await ask();
+    assert.equal(status, 200);
+    assert.deepEqual(Object.keys(body).sort(), ['expiresAt', 'host', 'name']);
+    assert.equal(body.name, 'Ärzte <b>&</b> Söhne');
+    assert.equal(body.host, `${tenant.slug}.localhost:${new URL(sharedUrl()).port}`);
+    assert.ok(Date.parse(body.expiresAt) > Date.now());
+    const other = await onboard();
+    assert.equal((await ask({ host: `${other.slug}.localhost` })).body.code, 'tenant-mismatch');
+    const { text } = await send(sharedUrl(), 'GET', '/invitations/page/accept.js');
+    assert.match(text, /fetch\(`\$\{invitation\}\/organisation`\)/);
+    assert.doesNotMatch(text, /innerHTML|insertAdjacentHTML|document\.write|eval/);
+    await accept(token);
+    assert.equal((await ask()).status, 404);
+  });
+
   it('R1.3 is stored as a hash: neither token nor password stands in the tenant’s tables', async () => {
     const tenant = await onboard();
     const token = await invitationToken(addressOf(tenant));

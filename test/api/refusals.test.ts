@@ -111,7 +111,11 @@ describe('every route', () => {
 
     it(`R4.5 ${nameOf(route)} refuses each role that lacks the permission, and says so in the trail`, async () => {
       const denied = refusedRoles(route);
-      assert.ok(denied.length > 0, 'a route that every role of both scopes may use is no permission');
+      const forAll = route.permitOperators !== undefined;
+      assert.ok(
+        denied.length > 0 || forAll,
+        'a route that every role of both scopes may use is no permission',
+      );
       for (const { role, status } of denied) {
         const as = holders.get(role);
         assert.ok(as);
@@ -128,6 +132,18 @@ describe('every route', () => {
       assert.equal(reply.status, parametersOf(route).length > 0 ? 404 : 403, reply.text);
     });
   }
+
+  it('R4.5 lets every role of both scopes see who it is, and nobody more do so than is written here', async () => {
+    const forAll = routes.filter((route) => route.permitOperators).map(nameOf);
+    assert.deepEqual(forAll.toSorted(), ['delete /sessions/current', 'get /me']);
+    const { body } = await operator().call<{ tenantId: string; roles: string[] }>('GET', '/v1/me');
+    assert.deepEqual([body.tenantId, body.roles], [systemTenantId, ['platform-owner']]);
+    const person = await signedInPerson(systemTenantId, 'platform-auditor');
+    assert.equal((await person.call('DELETE', '/v1/sessions/current')).status, 204);
+    assert.equal((await person.call('GET', '/v1/me')).status, 401);
+    const nobody = await signedInPerson(systemTenantId);
+    assert.equal((await nobody.call('GET', '/v1/me')).status, 403);
+  });
 
   it('R1.5 wrote every refused permission to the trail of whoever was refused', async () => {
     const statement = { text: "SELECT * FROM audit_events WHERE outcome = 'refused'", values: [] };

@@ -8,6 +8,7 @@ import {
   digest,
   fingerprint,
   freshKey,
+  keyedHash,
   newToken,
   open,
   readToken,
@@ -174,5 +175,27 @@ describe('a token', () => {
     const lowest = Array.from({ length: 6 }, (_, at) => Math.floor(bytes.readUIntBE(0, 6) / 62 ** at) % 62);
     assert.equal(token.slice(-6), lowest.map((digit) => digits[digit]).join(''));
     assert.equal(readToken(noise), undefined);
+  });
+});
+
+describe('a keyed hash', () => {
+  it('R2.5 is HMAC-SHA-256, as RFC 4231 has it', () => {
+    const cases = [
+      ['0b'.repeat(20), 'Hi There', 'b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7'],
+      [
+        Buffer.from('Jefe').toString('hex'),
+        'what do ya want for nothing?',
+        '5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843',
+      ],
+    ];
+    for (const [hex = '', text = '', expected] of cases)
+      assert.equal(keyedHash(Buffer.from(hex, 'hex'), text), expected);
+  });
+
+  it('R2.5 differs with every key and every text, and tells neither', () => {
+    const texts = ['ada@acme.example', 'ada@acme.exampl', ''];
+    const hashes = [key, derive(key, 'other')].flatMap((each) => texts.map((text) => keyedHash(each, text)));
+    assert.equal(new Set(hashes).size, 6);
+    assert.ok(hashes.every((each) => /^[0-9a-f]{64}$/.test(each)));
   });
 });

@@ -54,6 +54,7 @@ read Mailbox: platform-owner
 read Operation: platform-auditor platform-owner platform-support
 read Organisation: admin auditor billing builder operator owner viewer
 read Permission: admin auditor billing builder operator owner viewer
+read Platform: platform-auditor platform-owner platform-support
 read PlatformAuditEvent: platform-auditor platform-owner
 read Refusal: admin auditor owner (billing) (builder) (operator) (viewer)
 read Role: admin auditor billing builder operator owner viewer

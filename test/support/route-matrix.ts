@@ -95,6 +95,7 @@ export const acceptable: Record<string, (() => unknown) | null> = {
   'post /users/:userId/deactivation': null,
   'post /users/:userId/reactivation': null,
   'delete /users/:userId': null,
+  'get /invitations/:token/organisation': null,
   'get /context': null,
   'post /discovery': () => ({ email: 'nobody@example.com' }),
   'get /operations/:operationId': null,
@@ -122,6 +123,7 @@ export const acceptable: Record<string, (() => unknown) | null> = {
 /** Routes for people who are nobody yet. One more is a decision, so it has to be written down here. */
 export const publicRoutes = [
   'get /context',
+  'get /invitations/:token/organisation',
   'post /discovery',
   'post /invitations/:token/acceptance',
   'post /sessions',
@@ -192,6 +194,7 @@ export const allRoles: BuiltInRole[] = [...tenantRoles, ...platformRoles];
 export function refusedRoles(route: Route): { role: BuiltInRole; status: 403 | 404 }[] {
   if (!route.permit) return [];
   const [action, subject] = route.permit;
+  const { permitOperators } = route;
   const named = parametersOf(route).length > 0;
   // What a path names here is nobody's own among these roles; a list may be of one's own things.
   const may = (role: BuiltInRole, what: string) =>
@@ -201,7 +204,11 @@ export function refusedRoles(route: Route): { role: BuiltInRole; status: 403 | 4
         row.subject === subject &&
         (row.roles.includes(role) || (!named && row.ownOnly.includes(role))),
     );
+  const mayInstead = (role: BuiltInRole) =>
+    permissions.some(
+      (row) => `${row.action} ${row.subject}` === permitOperators?.join(' ') && row.roles.includes(role),
+    );
   return allRoles
-    .filter((role) => !may(role, action))
+    .filter((role) => !may(role, action) && !mayInstead(role))
     .map((role) => ({ role, status: named && !may(role, 'read') ? 404 : 403 }));
 }
