@@ -82,9 +82,7 @@ export const acceptable: Record<string, (() => unknown) | null> = {
   'delete /sessions/current': null,
   'post /invitations/:token/acceptance': () => ({ name: 'Nobody', password }),
   'post /invitations': () => ({ email: `${freshSlug('guest')}@example.com`, roles: ['viewer'] }),
-  'post /invitations/bulk': () => ({
-    invitations: [{ email: `${freshSlug('guest')}@example.com`, roles: ['viewer'] }],
-  }),
+  'post /invitations/bulk': () => ({ invitations: [acceptable['post /invitations']?.()] }),
   'get /invitations': null,
   'get /invitations/:invitationId': null,
   'post /invitations/:invitationId/resend': null,
