@@ -162,10 +162,7 @@ async function whileRunning<T>(
 }
 
 function tell(which: Which, act: (handle: WorkflowHandle) => Promise<unknown>) {
-  return whileRunning(which, async ({ handle }) => {
-    await act(handle);
-    return 'asked' as const;
-  });
+  return whileRunning(which, ({ handle }) => act(handle).then(() => 'asked' as const));
 }
 
 export const cancelOperation = (which: Which) => tell(which, (handle) => handle.cancel());
