@@ -15,7 +15,9 @@ export const line = (max: number) =>
     .trim()
     .min(1, 'must not be empty')
     .max(max, `must have at most ${max} characters`)
-    .regex(/^[^\p{Cc}\p{Zl}\p{Zp}]*$/u, 'must be one line without control characters')
+    // Said by numbers: \p{Cc} is a pattern that readers of the OpenAPI document do not know.
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: it is there to refuse them
+    .regex(/^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$/, 'must be one line without control characters')
     .regex(
       /^[^\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]*$/u,
       'must not hold invisible characters or ones that turn the direction',

@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { tenantRoles } from '../../policies/permissions.ts';
+import { ensureFuzzer, fuzz } from '../support/fuzzer.ts';
+import { keyHolder, useSharedModels } from '../support/people.ts';
+import { worldOf } from '../support/route-matrix.ts';
+import { type Member, member, sharedUrl } from '../support/tenants.ts';
+
+/** Strings of another tenant, which no answer to this one may hold. */
+const canary = (what: string) => `canary-${what}-${Math.random().toString(36).slice(2)}`;
+
+describe('requests made from the OpenAPI document', () => {
+  let acme: Member;
+  let directory: string;
+  const canaries = ['name', 'instructions', 'role', 'organisation'].map(canary);
+
+  before(async function () {
+    this.timeout(300_000);
+    useSharedModels();
+    await ensureFuzzer().catch((cause: unknown) => {
+      if (process.env.CI) throw cause;
+      process.stderr.write(`${cause instanceof Error ? cause.message : cause}\n`);
+      this.skip();
+    });
+    directory = await mkdtemp(join(tmpdir(), 'freehold-fuzz-'));
+    const [name = '', instructions, title, organisation] = canaries;
+    const plan = 'business'; // whose rate of requests is high enough for this
+    const [mine, other] = await Promise.all([member({ plan }), member({ plan, name: organisation })]);
+    acme = mine;
+    await worldOf(acme, other);
+    await other.call('POST', '/v1/agents', { name, model: 'demo', instructions });
+    const rules = [{ effect: 'allow', action: 'read', subject: 'Agent' }];
+    await other.call('POST', '/v1/roles', { name: 'canary', title, rules });
+    canaries.push(other.email, other.tenant.slug, other.tenant.id);
+  });
+
+  after(async () => {
+    if (directory) await rm(directory, { recursive: true, force: true });
+  });
+
+  for (const role of tenantRoles) {
+    it(`R4.5 find for ${role} no fault of ours, no answer that is not declared, and nothing of another tenant`, async function () {
+      this.timeout(180_000);
+      const { token } = await keyHolder(acme.tenant.id, role);
+      const { code, said, requests, report } = await fuzz(sharedUrl(), token, directory);
+      assert.equal(code, 0, said);
+      assert.ok(requests > 300, `${requests} requests`);
+      const whole = await readFile(report, 'utf8');
+      for (const each of canaries) assert.ok(!whole.includes(each), each);
+      await rm(report);
+    });
+  }
+});
