@@ -1,6 +1,6 @@
 import { auditInSystem } from '../models/audit.ts';
 import { inSystem } from '../models/scope.ts';
-import { cancelErrands } from '../models/system/operation.ts';
+import { cancelErrands } from '../models/system/errand.ts';
 import { forgetPlace, holdAddress, releasePlace } from '../models/system/tenant.ts';
 import { unlistTenant } from '../models/system/workspace.ts';
 import { activity, type Close, type Step } from './activity.ts';

@@ -1,6 +1,7 @@
 import type { Row } from '../models/batch.ts';
 import type { TenantScope } from '../models/scope.ts';
-import { type NewErrand, openErrands, type Startable } from '../models/system/operation.ts';
+import { type NewErrand, openErrands } from '../models/system/errand.ts';
+import type { Startable } from '../models/system/operation.ts';
 import { placeOf } from '../models/system/tenant.ts';
 import type { ErrandKind } from '../policies/operation.ts';
 import { planAt } from '../policies/plans.ts';

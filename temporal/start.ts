@@ -84,11 +84,10 @@ async function start(operation: Startable): Promise<void> {
   });
 }
 
+type Discovery = Omit<DiscoveryInput, 'region'>;
+
 /** A mail that is on its way already is not sent again, so a second start is none. */
-export async function startDiscovery({
-  emailHash,
-  requestId,
-}: Omit<DiscoveryInput, 'region'>): Promise<void> {
+export async function startDiscovery({ emailHash, requestId }: Discovery): Promise<void> {
   const { workflowType, title, priorityKey, runTimeout } = registry['discover-workspaces'];
   const region = config().homeRegion;
   const input: DiscoveryInput = { emailHash, region, requestId };
@@ -162,26 +161,19 @@ async function whileRunning<T>(
   });
 }
 
-export function cancelOperation(which: Which): Promise<'asked' | 'not-running'> {
-  return whileRunning(which, async ({ handle }) => {
-    await handle.cancel();
-    return 'asked' as const;
-  });
+function tell(which: Which, act: (handle: WorkflowHandle) => Promise<unknown>) {
+  return whileRunning(which, ({ handle }) => act(handle).then(() => 'asked' as const));
 }
+
+export const cancelOperation = (which: Which) => tell(which, (handle) => handle.cancel());
+/** Ends an errand's wait: what it waits for is settled. */
+export const endErrand = (which: Which) => tell(which, (handle) => handle.signal(settledSignal));
 
 /** Has a parked operation try again what it is stuck on. */
 export function retryOperation(which: Which): Promise<'asked' | 'not-parked' | 'not-running'> {
   return whileRunning(which, async ({ handle, description }) => {
     if (description.typedSearchAttributes.get(operationStateKey) !== 'parked') return 'not-parked' as const;
     await handle.signal(retrySignal);
-    return 'asked' as const;
-  });
-}
-
-/** Ends an errand's wait: what it waits for is settled. */
-export function endErrand(which: Which): Promise<'asked' | 'not-running'> {
-  return whileRunning(which, async ({ handle }) => {
-    await handle.signal(settledSignal);
     return 'asked' as const;
   });
 }

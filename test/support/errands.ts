@@ -1,7 +1,8 @@
 import { newId } from '../../models/ids.ts';
 import { inTenant, type Place, type TenantScope } from '../../models/scope.ts';
 import { digest } from '../../models/secrets.ts';
-import { openErrands, type Startable } from '../../models/system/operation.ts';
+import { openErrands } from '../../models/system/errand.ts';
+import type { Startable } from '../../models/system/operation.ts';
 import { placeOf } from '../../models/system/tenant.ts';
 import type { ErrandKind } from '../../policies/operation.ts';
 import type { Principal } from '../../policies/principal.ts';

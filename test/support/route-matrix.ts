@@ -87,9 +87,7 @@ export const acceptable: Record<string, (() => unknown) | null> = {
   'post /invitations/:token/acceptance': () => ({ name: 'Nobody', password }),
   'get /invitations/:token/organisation': null,
   'post /invitations': () => ({ email: `${freshSlug('guest')}@example.com`, roles: ['viewer'] }),
-  'post /invitations/bulk': () => ({
-    invitations: [{ email: `${freshSlug('guest')}@example.com`, roles: ['viewer'] }],
-  }),
+  'post /invitations/bulk': () => ({ invitations: [acceptable['post /invitations']?.()] }),
   'get /invitations': null,
   'get /invitations/:invitationId': null,
   'post /invitations/:invitationId/resend': null,
