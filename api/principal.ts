@@ -95,7 +95,8 @@ export async function verifiedAsker(
     tenantId,
   };
   const rights = await rightsOf(tenantId, credential, ask);
-  const known = { principal, rights, ids: [credential.principalId], credential };
+  const { principalId, ownerId } = credential;
+  const known = { principal, rights, ids: ownerId ? [principalId, ownerId] : [principalId], credential };
   incoming.known = known;
   return known;
 }

@@ -3,6 +3,7 @@ import { newId, requestIdPattern } from '../models/ids.ts';
 import { Refusal } from '../policies/refusal.ts';
 import { httpSeconds, type Log, log } from '../telemetry.ts';
 import { problemOf } from './errors.ts';
+import { noteUse } from './key-use.ts';
 import { recordRefusal } from './recording.ts';
 import type { Answer, Incoming, Route } from './route.ts';
 
@@ -32,6 +33,7 @@ export function serve(route: Route): RequestHandler {
     const { tenantId } = incoming;
     const ms = Math.round(seconds * 10_000) / 10;
     log.info({ requestId, tenantId, method: route.method, route: route.path, status, ms }, 'request');
+    await noteUse(incoming);
   };
 }
 

@@ -1,15 +1,14 @@
-import { LRUCache } from 'lru-cache';
 import type { output } from 'zod';
 import { auditInTenant } from '../models/audit.ts';
 import type { Row, Statement } from '../models/batch.ts';
 import { inTenant, type Place, readInTenant, type TenantScope } from '../models/scope.ts';
 import type { Credential } from '../models/tenant/credential.ts';
-import { type Visible, visibleTo } from '../models/visible.ts';
 import { hiddenFields } from '../policies/authorize.ts';
 import type { Action } from '../policies/permissions.ts';
 import type { Principal } from '../policies/principal.ts';
-import { type Rights, rightsOfBuiltIn } from '../policies/rights.ts';
+import type { Rights } from '../policies/rights.ts';
 import { claim, type IdempotencyKey, idempotencyKeyOf, remember, rememberRefusal } from './idempotency.ts';
+import { given, type Loading, readAs } from './loading.ts';
 import { decide, permitted } from './permitted.ts';
 import {
   type Asker,
@@ -38,22 +37,6 @@ import { RollBack, settled } from './settled.ts';
  * for, in the tenant of the token and nowhere else: there is no request in which another tenant's table exists, and
  * no cached right. A read is one round trip to the database (models/batch.ts).
  */
-type Given<P extends Shape, Q extends Shape> = {
-  params: output<P>;
-  query: output<Q>;
-  tenantId: string;
-  /** The id of whoever asks, or of the person whose key asks. */
-  me: string;
-  /** The rows of the route's subject that may be read, as a condition for the WHERE of a list. */
-  visible: Visible;
-};
-
-type Loading<P extends Shape, Q extends Shape> = {
-  load?: (given: Given<P, Q>) => Statement;
-  /** Needed by a `load` that uses `visible` or `me`: it cannot be sent before it is known who asks. */
-  filtered?: boolean;
-};
-
 type TenantCall<P extends Shape, Q extends Shape, B extends Shape> = Call<P, Q, B> & {
   row: Row;
   rows: Row[];
@@ -97,40 +80,6 @@ export function tenantRead<P extends Shape = Nothing, Q extends Shape = Nothing>
       return spec.handle({ ...call, ...found, ...about(spec, known, asker) });
     },
   };
-}
-
-/** Rights of those who asked lately: with which a filtered statement is sent along before it is known who asks. */
-const guesses = new LRUCache<string, Guess>({ max: 10_000 });
-type Guess = { rights: Rights; ids: string[] };
-
-/**
- * Credential and rows in one round trip. A list is filtered by what the asker could do last time; when the credential,
- * read in the same batch, says that this has changed, the list is read again by what is true now.
- */
-async function readAs<P extends Shape, Q extends Shape>(
-  spec: Read<P, Q>,
-  call: Call<P, Q, Nothing>,
-  asker: Asker,
-  incoming: Incoming,
-): Promise<{ known: Known; rows: Row[] }> {
-  const { place, token } = asker;
-  const { load, filtered } = spec;
-  const statementFor = (guess: Guess) => load?.({ ...call, ...given(spec, guess, token.tenantId) });
-  const guess = filtered ? guesses.get(token.hash) : nobody;
-  const early = guess && statementFor(guess);
-  const ask = async (statements: Statement[]) => readInTenant(place, statements).catch(goneIsInvalid);
-  const [who, rows = []] = await ask([credentialStatement(asker), ...(early ? [early] : [])]);
-  const known = await knownAsker(asker, who?.[0], incoming, async (one) => (await ask([one]))[0] ?? []);
-  if (!filtered || known.rights === guess?.rights) return { known, rows };
-  guesses.set(token.hash, known);
-  const statement = statementFor(known);
-  return { known, rows: statement ? ((await ask([statement]))[0] ?? []) : [] };
-}
-
-const nobody: Guess = { rights: rightsOfBuiltIn([]), ids: [] };
-
-function given({ permit: [, subject] }: Permitted, { rights, ids }: Guess, tenantId: string) {
-  return { tenantId, me: ids.at(-1) ?? '', visible: visibleTo(rights, subject, ids) };
 }
 
 export function tenantWrite<P extends Shape = Nothing, Q extends Shape = Nothing, B extends Shape = Nothing>(

@@ -2,6 +2,7 @@ import express from 'express';
 import pg from 'pg';
 import { schemaOf } from '../models/ids.ts';
 import { digest } from '../models/secrets.ts';
+import { handWritten } from './hand-written.ts';
 
 /**
  * What the product is compared with over HTTP, in a process of its own: `/hello` is the floor. `/v1/agents/…` is the
@@ -29,6 +30,11 @@ process.once('message', ({ urls }: Given) => {
     const row = await read(poolAt(urls[tenantId] ?? ''), tenantId, digest(token), request.params.id);
     if (row) response.json(row);
     else response.status(404).end();
+  });
+  app.get('/v1/agents', async (request, response) => {
+    const token = String(request.headers.authorization).slice('Bearer '.length);
+    const tenantId = `ten_${token.slice('fh_ses_'.length, 'fh_ses_'.length + 26)}`;
+    response.json(await list(poolAt(urls[tenantId] ?? ''), tenantId, digest(token)));
   });
   const server = app.listen(0, '127.0.0.1', () => {
     const address = server.address();
@@ -60,4 +66,21 @@ async function read(pool: pg.Pool, tenantId: string, hash: string, id: string): 
   } finally {
     client.release();
   }
+}
+
+/** The list of bench/list.ts as the administrator, for whoever has this session. */
+async function list(pool: pg.Pool, tenantId: string, hash: string): Promise<unknown> {
+  const schema = schemaOf(tenantId);
+  const session = await pool.query({
+    name: `s${schema}`,
+    text: `SELECT u.id FROM ${schema}.sessions s JOIN ${schema}.users u ON u.id = s.user_id
+           WHERE s.token_hash = $1 AND s.expires_at > now() AND u.state = 'active'`,
+    values: [hash],
+  });
+  const agents = await pool.query({
+    name: `l${schema}`,
+    text: handWritten(schema),
+    values: [session.rows[0]?.id],
+  });
+  return { items: agents.rows };
 }

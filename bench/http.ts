@@ -1,8 +1,9 @@
 import { startApi } from '../test/support/installation.ts';
 import { say, withEquipment } from './equipment.ts';
 import { type Furnished, furnishedTenants, readerUrl } from './fill.ts';
-import { type Forked, forked } from './forked.ts';
-import type { Load, Loaded } from './load.ts';
+import { forked } from './forked.ts';
+import type { Load } from './load.ts';
+import { perSecond } from './loading.ts';
 import { interleaved } from './statistics.ts';
 import { report } from './table.ts';
 
@@ -54,10 +55,4 @@ function pathsOf(tenants: Furnished[], folder: string): Load['paths'] {
   return tenants.flatMap(({ token, agentIds }) =>
     agentIds.slice(0, 5).map((id) => ({ path: `${folder}/${id}`, token })),
   );
-}
-
-async function perSecond(load: Forked, asked: Load): Promise<number> {
-  const loaded = await load.ask<Loaded>(asked);
-  if (loaded.failed > 0) throw new Error(`${asked.url} refused ${loaded.failed} requests`);
-  return loaded.perSecond;
 }

@@ -1,17 +1,25 @@
 import { parseArgs } from 'node:util';
+import { benchAuthorise } from './authorise.ts';
 import { say } from './equipment.ts';
 import { benchHttp } from './http.ts';
+import { benchList } from './list.ts';
 import { benchMemory } from './memory.ts';
 import { benchProvision } from './provision.ts';
 import { benchRead } from './read.ts';
+import { benchSignIn } from './sign-in.ts';
+import { benchStale } from './stale.ts';
 
 /** `npm run bench -- <bench>`: floor and product in one interleaved run, against the budgets of the architecture. */
-const usage = `Usage: npm run bench -- provision|read|http|memory
+const usage = `Usage: npm run bench -- provision|read|http|memory|signin|authorise|list|stale
 
   provision  [--sizes 1,100,1000]  make a tenant: its schema at these sizes, then POST /v1/tenants until it is active
   read                             read one row inside a tenant
   http       [--seconds 4]         GET one agent over HTTP
   memory     [--tenants 2000]      API and worker at rest
+  signin     [--seconds 4]         POST /v1/sessions against bare argon2
+  authorise  [--seconds 4]         a read by key and by session against an anonymous route
+  list       [--seconds 4]         50 of 100,000 agents by a conditional role, against the SQL by hand
+  stale                            two API processes around 250 changes of rights; what knowing them costs
   all: [--repetitions 15]`;
 
 const { positionals, values } = parseArgs({
@@ -30,6 +38,10 @@ const benches: Record<string, () => Promise<boolean>> = {
   read: () => benchRead({ repetitions }),
   http: () => benchHttp({ repetitions, seconds: Number(values.seconds) }),
   memory: () => benchMemory({ tenants: Number(values.tenants) }),
+  signin: () => benchSignIn({ repetitions, seconds: Number(values.seconds) }),
+  authorise: () => benchAuthorise({ repetitions, seconds: Number(values.seconds) }),
+  list: () => benchList({ repetitions, seconds: Number(values.seconds) }),
+  stale: () => benchStale({ repetitions }),
 };
 
 const bench = benches[positionals[0] ?? ''];

@@ -12,7 +12,8 @@ export const median = (values: readonly number[]): number => quantile(values, 0.
 
 /** Half the distance between the quartiles, as a share of the median: how far the machine moved under our feet. */
 export function noise(values: readonly number[]): number {
-  return (quantile(values, 0.75) - quantile(values, 0.25)) / 2 / median(values);
+  const spread = (quantile(values, 0.75) - quantile(values, 0.25)) / 2;
+  return spread === 0 ? 0 : spread / median(values);
 }
 
 export type Variant = { name: string; measure: () => Promise<number> };

@@ -5,7 +5,7 @@ import { median, noise } from './statistics.ts';
 /** One line of a bench: what was measured, against what, and what is allowed. */
 export type Line = {
   what: string;
-  unit: 'ms' | '/s' | 'µs' | 'MB' | 'req/s';
+  unit: 'ms' | '/s' | 'µs' | 'MB' | 'req/s' | 'stale';
   values: number[];
   /** The line's floor; without one the line is a floor itself, or only there for comparison. */
   floor?: number[];

@@ -3,6 +3,7 @@ import pg from 'pg';
 import { type Options, Sequelize } from 'sequelize';
 import { type CellConfig, type Config, loadConfig } from '../config.ts';
 import { log } from '../telemetry.ts';
+import { PatientClient } from './patient-client.ts';
 import { openPipeline, type Pipeline } from './pipeline.ts';
 import { derive } from './secrets.ts';
 
@@ -61,6 +62,11 @@ const idleMs = 30_000;
 // A backend keeps memory for every table it touched; a connection is replaced before that adds up.
 const poolCommon = { connectionTimeoutMillis: connectTimeoutMs, idleTimeoutMillis: idleMs, maxUses: 20_000 };
 
+// What one statement may take; a server that is silent for longer is given up (patient-client.ts). A write may wait
+// for the lock of another one for the 10 s of lock_timeout; more than 20 s nobody waits for an answer over HTTP.
+const readMs = 8_000;
+const writeMs = 11_000;
+
 const pools = new Map<string, pg.Pool>();
 
 function pool(connectionString: string, max: number, more: pg.PoolConfig = {}): pg.Pool {
@@ -90,7 +96,10 @@ const pipelines = new Map<string, Pipeline>();
 function pipeline(connectionString: string, lanes: number): Pipeline {
   const known = pipelines.get(connectionString);
   if (known) return known;
-  const made = openPipeline({ connectionString, application_name: 'freehold-read' }, lanes);
+  const made = openPipeline(
+    { connectionString, application_name: 'freehold-read', statement_timeout: readMs },
+    lanes,
+  );
   pipelines.set(connectionString, made);
   return made;
 }
@@ -115,9 +124,15 @@ function sequelize(adminUrl: string, login: string, max: number): Sequelize {
   if (known) return known;
   const options: Options = {
     dialect: 'postgres',
+    // pg as it is, but for its clients; a copy would load pg-native, which is not there.
+    dialectModule: Object.create(pg, { Client: { value: PatientClient } }),
     logging: false,
     pool: { max, min: 0, idle: idleMs, acquire: connectTimeoutMs * 2, maxUses: 20_000 },
-    dialectOptions: { connectionTimeoutMillis: connectTimeoutMs, application_name: 'freehold' },
+    dialectOptions: {
+      connectionTimeoutMillis: connectTimeoutMs,
+      application_name: 'freehold',
+      statement_timeout: writeMs,
+    },
     define: { underscored: true, timestamps: false, freezeTableName: true },
   };
   const made = new Sequelize(url, options);

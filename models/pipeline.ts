@@ -1,6 +1,6 @@
-import pg from 'pg';
 import { Batch, type Row, type Statement } from './batch.ts';
 import { Lane } from './lane.ts';
+import { PatientClient, type PatientConfig } from './patient-client.ts';
 
 /**
  * Reads of many callers over a few connections. What is asked for in one turn of the event loop leaves in one write,
@@ -18,7 +18,7 @@ export type Pipeline = {
   end(): Promise<void>;
 };
 
-export function openPipeline(options: pg.ClientConfig, lanesMax: number): Pipeline {
+export function openPipeline(options: PatientConfig, lanesMax: number): Pipeline {
   const lanes = new Set<Lane>();
   const waiting: { batch: Batch; since: number }[] = [];
   let opening = 0;
@@ -61,7 +61,7 @@ export function openPipeline(options: pg.ClientConfig, lanesMax: number): Pipeli
   }
 
   async function open(): Promise<void> {
-    const client = new pg.Client({ ...options, connectionTimeoutMillis: patienceMs });
+    const client = new PatientClient({ ...options, connectionTimeoutMillis: patienceMs });
     const lane = new Lane(client, (changed) => {
       if (changed.over && changed.inFlight === 0) lanes.delete(changed);
       leaveSoon();

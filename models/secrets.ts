@@ -105,6 +105,11 @@ export function newToken(kind: TokenKind, tenantId: string): string {
   return withChecksum(`fh_${kind}_${tenantId.slice(4)}${randomDigits(32)}`);
 }
 
+/** As much of a token as may be shown and kept: enough to tell which one leaked, too little to use it. */
+export function beginningOf(token: string): string {
+  return token.slice(0, 'fh_key_'.length + 26 + 6);
+}
+
 /** A token that is the same each time it is asked for: for mails that may be sent twice. */
 export function derivedToken(kind: TokenKind, tenantId: string, key: Buffer, purpose: string): string {
   const bytes = derive(key, `token/${purpose}`);

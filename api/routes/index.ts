@@ -1,6 +1,6 @@
 import type { Route } from '../route.ts';
 import { changeAgent, listAgents, makeAgent, readAgent, removeAgent } from './agents.ts';
-
+import { exchangeKey, listKeys, makeKey, readKey, revokeApiKey, updateKey } from './api-keys.ts';
 import { listAudit, listPlatformAudit } from './audit-events.ts';
 import { readContext } from './context.ts';
 import { discover } from './discovery.ts';
@@ -65,4 +65,10 @@ export const routes: Route[] = [
   listAudit,
   listPlatformAudit,
   readMailbox,
+  listKeys,
+  readKey,
+  makeKey,
+  updateKey,
+  exchangeKey,
+  revokeApiKey,
 ];

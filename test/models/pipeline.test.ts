@@ -10,7 +10,7 @@ const become = (tenant: string) => ({ text: "SELECT set_config('app.tenant', $1,
 describe('reads that share connections', () => {
   let pipeline: Pipeline;
   beforeEach(() => {
-    pipeline = openPipeline({ connectionString: handed().postgres.eu }, 1);
+    pipeline = openPipeline({ connectionString: handed().postgres.eu, statement_timeout: 2_000 }, 1);
   });
   afterEach(() => pipeline.end());
 
@@ -51,7 +51,10 @@ describe('reads that share connections', () => {
   });
 
   it('R2.1 are refused, not left waiting, where no server answers', async () => {
-    const nowhere = openPipeline({ connectionString: 'postgres://nobody@127.0.0.1:1/none' }, 1);
+    const nowhere = openPipeline(
+      { connectionString: 'postgres://nobody@127.0.0.1:1/none', statement_timeout: 2_000 },
+      1,
+    );
     await assert.rejects(nowhere.run([one]), { code: 'ECONNREFUSED' });
     await nowhere.end();
   });

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import fc from 'fast-check';
 import { newId } from '../../models/ids.ts';
 import {
@@ -160,6 +161,20 @@ describe('a token', () => {
     assert.notEqual(derived('inv_1'), derived('inv_2'));
     assert.notEqual(derived('inv_1'), derived('inv_1', freshKey()));
     assert.equal(readToken(derived('inv_1'))?.tenantId, tenantId);
+  });
+
+  it('R4.1 is found by scanners as docs/api-keys.md says, and told from noise by the checksum it describes', async () => {
+    const written = /^ {4}(fh_.+)$/m.exec(await readFile('docs/api-keys.md', 'utf8'))?.[1];
+    const pattern = new RegExp(written ?? '(?!)', 'g');
+    const [token, other] = [newToken('key', newId('ten')), newToken('ses', newId('ten'))];
+    const noise = `${token.slice(0, -1)}${token.endsWith('0') ? '1' : '0'}`;
+    assert.deepEqual(`{"key":"${token}"}\n${noise} ${other}`.match(pattern), [token, noise, other]);
+    // In the document's words, and so not by our own code: whole numbers of six bytes are exact.
+    const digits = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+    const bytes = Buffer.from(await crypto.subtle.digest('SHA-256', Buffer.from(token.slice(0, -6))));
+    const lowest = Array.from({ length: 6 }, (_, at) => Math.floor(bytes.readUIntBE(0, 6) / 62 ** at) % 62);
+    assert.equal(token.slice(-6), lowest.map((digit) => digits[digit]).join(''));
+    assert.equal(readToken(noise), undefined);
   });
 });
 

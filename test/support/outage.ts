@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process';
 import { setTimeout as pause } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import pg from 'pg';
-import type { Running } from '../../deploy/embedded/processes.ts';
+import { type Running, signalTo } from '../../deploy/embedded/processes.ts';
 import type { Caller } from './client.ts';
 import type { Followed } from './tenants.ts';
 
@@ -58,3 +60,17 @@ export async function until(
 
 export const stepOf = (operation: Followed, name: string) =>
   operation.steps.find((step) => step.name === name);
+
+/** Stops a server and all its children where they are: connections stay, and nothing is answered. Answers the way back. */
+export async function freeze(server: Running): Promise<() => void> {
+  server.kill('SIGSTOP'); // first, so that it makes no more children
+  const { stdout } = await promisify(execFile)('ps', ['-A', '-o', 'pid=,ppid=']);
+  const children = stdout
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/).map(Number))
+    .flatMap(([pid = 0, parent]) => (parent === server.pid ? [pid] : []));
+  for (const child of children) signalTo(child, 'SIGSTOP');
+  return () => {
+    for (const pid of [...children, server.pid]) signalTo(pid, 'SIGCONT');
+  };
+}

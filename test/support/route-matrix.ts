@@ -13,7 +13,14 @@ import { asked, freshSlug, type Member, password } from './tenants.ts';
 export type World = { acme: Member; globex: Member; ids: { acme: Ids; globex: Ids } };
 
 /** One object of each kind that a path can name. */
-type Ids = { agentId: string; userId: string; role: string; dutySeparationId: string; requestId: string };
+type Ids = {
+  agentId: string;
+  userId: string;
+  role: string;
+  dutySeparationId: string;
+  requestId: string;
+  keyId: string;
+};
 
 export async function worldOf(acme: Member, globex: Member): Promise<World> {
   return { acme, globex, ids: { acme: await filled(acme), globex: await filled(globex) } };
@@ -28,7 +35,8 @@ async function filled(as: Member): Promise<Ids> {
   const separation = await made(as, '/v1/duty-separations', { name: role, roles: ['billing', role] });
   const { headers } = await as.call('GET', `/v1/agents/${newId('agt')}`);
   const requestId = String(headers['x-request-id']);
-  return { agentId: agent.id, userId, role, dutySeparationId: separation.id, requestId };
+  const key = await made(as, '/v1/api-keys', { name: 'Nightly', kind: 'service', roles: ['viewer'] });
+  return { agentId: agent.id, userId, role, dutySeparationId: separation.id, requestId, keyId: key.id };
 }
 
 async function made(as: Member, path: string, body: object): Promise<{ id: string }> {
@@ -86,6 +94,12 @@ export const acceptable: Record<string, (() => unknown) | null> = {
   'delete /tenants/:tenantId/deletion': null,
   'get /platform/audit-events': null,
   'get /mailbox': null,
+  'get /api-keys': null,
+  'get /api-keys/:keyId': null,
+  'post /api-keys': () => ({ name: 'Nightly', kind: 'service', roles: ['viewer'] }),
+  'patch /api-keys/:keyId': () => ({ name: 'Weekly' }),
+  'post /api-keys/:keyId/rotation': () => ({ overlapSeconds: 0 }),
+  'delete /api-keys/:keyId': null,
 };
 
 /** Routes for people who are nobody yet. One more is a decision, so it has to be written down here. */
@@ -110,6 +124,7 @@ const parameters: Record<string, (world: World) => Values> = {
   role: of('role', () => freshSlug('role')),
   dutySeparationId: of('dutySeparationId', () => newId('dut')),
   requestId: of('requestId', () => newId('req')),
+  keyId: of('keyId', () => newId('key')),
   tenantId: ({ acme, globex }) => ({
     own: acme.tenant.id,
     foreign: globex.tenant.id,

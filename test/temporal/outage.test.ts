@@ -4,13 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findTemporal, type RunningTemporal, startTemporal } from '../../deploy/embedded/temporal-server.ts';
 import { config } from '../../models/databases.ts';
-import { TemporalUnavailable } from '../../temporal/client.ts';
+import { reach, TemporalUnavailable } from '../../temporal/client.ts';
 import { ensureNamespaces } from '../../temporal/namespaces.ts';
 import { startOperation, watchOperation } from '../../temporal/start.ts';
 import { freePort } from '../support/equipment.ts';
 import { askForTenant, assertStands } from '../support/lifecycle.ts';
 import { begin, end } from '../support/runs.ts';
 import { closed, type Stage, setStage } from '../support/stage.ts';
+import { eventually } from '../support/traces.ts';
 
 describe('an outage of Temporal', () => {
   let stage: Stage;
@@ -44,12 +45,26 @@ describe('an outage of Temporal', () => {
     assert.ok(performance.now() - asked < 6_000);
   });
 
+  it('R1.1 costs those who ask later nothing: their calls are not even made', async () => {
+    let made = 0;
+    const calls = Array.from({ length: 50 }, () =>
+      reach(async () => {
+        made += 1;
+      }),
+    );
+    for (const call of calls) await assert.rejects(call, TemporalUnavailable);
+    assert.equal(made, 0);
+  });
+
   it('R1.1 is waited for by client and workers, and they go on by themselves', async () => {
     const working = stage.work();
     server = await start();
     await ensureNamespaces(config(), () => {});
     await working;
     const operation = await askForTenant(stage.principal);
+    // Nobody's request is needed to find out that it is back.
+    const called = () => reach((client) => client.workflowService.getSystemInfo({}));
+    await eventually(async () => assert.ok(await called()), 2);
     assert.equal(await startOperation(operation), 'started');
     await closed(operation);
     await assertStands(operation, 'active');

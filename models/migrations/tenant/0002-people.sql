@@ -60,12 +60,17 @@ ALTER TABLE sessions
 
 ALTER TABLE api_keys
   ADD COLUMN owner_id text REFERENCES users ON DELETE CASCADE,
+  -- A column of its own: a key that has lost its last role must not begin to follow its owner.
+  ADD COLUMN follows_owner boolean NOT NULL DEFAULT false,
+  -- How the token begins, so that a leak can be matched to its key. No secret: 154 random bits are behind it.
+  ADD COLUMN prefix text NOT NULL DEFAULT '',
   ADD COLUMN created_by text,
   ADD COLUMN last_used_at timestamptz,
   ADD COLUMN revoked_at timestamptz,
   ADD COLUMN previous_hash text UNIQUE,
   ADD COLUMN previous_until timestamptz,
   ADD COLUMN version integer NOT NULL DEFAULT 1;
+ALTER TABLE api_keys ADD CONSTRAINT api_keys_follows CHECK (owner_id IS NOT NULL OR NOT follows_owner);
 CREATE INDEX api_keys_owner ON api_keys (owner_id);
 
 ALTER TABLE roles
