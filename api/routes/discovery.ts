@@ -3,6 +3,7 @@ import { emailHash, workspacesOf } from '../../models/system/workspace.ts';
 import { startDiscovery } from '../../temporal/start.ts';
 import { publicRoute } from '../public-route.ts';
 import type { Incoming } from '../route.ts';
+import { emailAddress } from '../shapes.ts';
 import { underMailRate } from '../throttle.ts';
 
 /**
@@ -22,7 +23,7 @@ export const discover = publicRoute({
   summary: 'Have the list of one’s workspaces mailed to one’s address',
   counted: 'discovery',
   notStored: 'asking twice sends no second mail while the first is on its way',
-  body: z.strictObject({ email: z.email('must be an e-mail address').max(254) }),
+  body: z.strictObject({ email: emailAddress }),
   answers: { 202: z.object({ detail: z.string() }).meta({ id: 'DiscoveryAsked' }) },
   handle: async ({ body, requestId, incoming }) => ({
     status: 202,

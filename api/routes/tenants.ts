@@ -27,6 +27,7 @@ import {
   changesNothing,
   changing,
   dryRun,
+  emailAddress,
   id,
   line,
   page,
@@ -56,7 +57,7 @@ const asked = z.strictObject({
   name: line(100),
   region,
   plan,
-  admin: z.strictObject({ email: z.email('must be an e-mail address').max(254), name: line(100) }),
+  admin: z.strictObject({ email: emailAddress, name: line(100) }),
   quotas: z
     .partialRecord(z.enum(meters), z.int().min(0))
     .default({})

@@ -73,6 +73,8 @@ describe('asking for one’s workspaces', () => {
       [acme.email, 'evil@evil.example'],
       { address: acme.email },
       `${'a'.repeat(250)}@b.example`,
+      'ada@acme-.example',
+      `ada@${'a'.repeat(64)}.example`,
     ];
     for (const email of tricks) {
       const { status } = await askFor(email);
