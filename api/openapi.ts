@@ -90,7 +90,7 @@ function operationOf(route: Route): ZodOpenApiOperationObject {
     },
     ...(route.body && {
       requestBody: {
-        required: true,
+        required: !route.body.safeParse({}).success,
         content: {
           'application/json': { schema: route.body },
           ...(route.csv && { 'text/csv': { schema: { type: 'string' as const } } }),

@@ -165,13 +165,17 @@ export function bodyOf(request: Request, csv?: (text: string) => unknown): unkno
   return undefined;
 }
 
+/** One of ours is a number in quotes; another, or a list, matches nothing. What is no ETag at all is a mistake. */
 function ifMatchOf(request: Request): number | undefined {
   const header = request.headers['if-match'];
   if (header === undefined || header === '*') return undefined;
   const match = /^"(\d+)"$/.exec(header);
-  if (!match)
-    throw new Refusal('precondition-failed', 'If-Match takes one ETag as it was given, for example "3".');
-  return Number(match[1]);
+  if (match) return Number(match[1]);
+  const wellFormed = /^(W\/)?"[^"]*"/.test(header);
+  throw new Refusal(
+    wellFormed ? 'precondition-failed' : 'invalid-request',
+    'If-Match takes one ETag as it was given, for example "3".',
+  );
 }
 
 // Below the 25 s that a process which is told to stop waits for its answers (main.ts).

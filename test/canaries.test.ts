@@ -8,8 +8,9 @@ import { openTemporal } from '../temporal/client.ts';
 import { operator } from './support/client.ts';
 import { handed } from './support/environment.ts';
 import { useSharedModels } from './support/people.ts';
-import { parametersOf, pathOf, type World, worldOf } from './support/route-matrix.ts';
+import { parametersOf, pathOf } from './support/route-matrix.ts';
 import { follow, type Member, member, type Shown } from './support/tenants.ts';
+import { type World, worldOf } from './support/world.ts';
 
 /** Strings that stand nowhere but in acme's own data. Wherever else one turns up, something leaked. */
 const canary = (what: string) => `canary-${what}-${Math.random().toString(36).slice(2)}`;

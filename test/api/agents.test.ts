@@ -105,7 +105,8 @@ describe('agents', () => {
     assert.equal(changed.status, 200);
     assert.equal(changed.headers.etag, '"2"');
     assert.equal(changed.body.name, made.name, 'what was not sent stays');
-    for (const stale of ['"1"', '"3"', 'W/"2"', '2', '"x"', '"1", "2"']) {
+    assert.equal((await patch({ description: 'late' }, '2')).status, 400, 'no ETag at all');
+    for (const stale of ['"1"', '"3"', 'W/"2"', '"x"', '"1", "2"']) {
       const refused = await patch({ description: 'late' }, stale);
       assert.equal(refused.status, 412, stale);
     }

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { tenantRoles } from '../../policies/permissions.ts';
 import { ensureFuzzer, fuzz } from '../support/fuzzer.ts';
 import { keyHolder, useSharedModels } from '../support/people.ts';
-import { worldOf } from '../support/route-matrix.ts';
 import { type Member, member, sharedUrl } from '../support/tenants.ts';
+import { worldOf } from '../support/world.ts';
 
 /** Strings of another tenant, which no answer to this one may hold. */
 const canary = (what: string) => `canary-${what}-${Math.random().toString(36).slice(2)}`;
@@ -43,10 +43,12 @@ describe('requests made from the OpenAPI document', () => {
   for (const role of tenantRoles) {
     it(`R4.5 find for ${role} no fault of ours, no answer that is not declared, and nothing of another tenant`, async function () {
       this.timeout(180_000);
+      // Whoever may do most reaches the most code; the bounds of fields are the same for all.
+      const depth = role === 'owner' ? 'everything' : 'at random';
       const { token } = await keyHolder(acme.tenant.id, role);
-      const { code, said, requests, report } = await fuzz(sharedUrl(), token, directory);
+      const { code, said, requests, report } = await fuzz(sharedUrl(), token, { depth, directory });
       assert.equal(code, 0, said);
-      assert.ok(requests > 300, `${requests} requests`);
+      assert.ok(requests > 200, `${requests} requests`);
       const whole = await readFile(report, 'utf8');
       for (const each of canaries) assert.ok(!whole.includes(each), each);
       await rm(report);

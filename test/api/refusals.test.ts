@@ -16,10 +16,9 @@ import {
   pathOf,
   publicRoutes,
   refusedRoles,
-  type World,
-  worldOf,
 } from '../support/route-matrix.ts';
 import { invitationToken, sharedUrl, twoTenants } from '../support/tenants.ts';
+import { type World, worldOf } from '../support/world.ts';
 
 type Problem = {
   code: string;

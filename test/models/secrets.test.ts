@@ -195,7 +195,6 @@ describe('a keyed hash', () => {
   it('R2.5 differs with every key and every text, and tells neither', () => {
     const texts = ['ada@acme.example', 'ada@acme.exampl', ''];
     const hashes = [key, derive(key, 'other')].flatMap((each) => texts.map((text) => keyedHash(each, text)));
-    assert.equal(new Set(hashes).size, 6);
-    assert.ok(hashes.every((each) => /^[0-9a-f]{64}$/.test(each)));
+    assert.ok(new Set(hashes).size === 6 && hashes.every((each) => /^[0-9a-f]{64}$/.test(each)));
   });
 });

@@ -176,11 +176,15 @@ describe('a named part of Freehold', () => {
       'system:delete-tenant delete Tenant',
       'system:delete-tenant read Operation',
       'system:discovery send Discovery',
+      'system:invite-user revoke Invitation',
+      'system:reset-password reset Password',
       'system:sweep sweep Platform',
       'system:undo create Tenant',
       'system:undo delete Tenant',
       'system:undo reactivate Tenant',
       'system:undo read Operation',
+      'system:undo reset Password',
+      'system:undo revoke Invitation',
       'system:undo suspend Tenant',
     ]);
   });

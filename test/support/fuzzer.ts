@@ -54,14 +54,22 @@ const checks = [
   'unsupported_method',
 ];
 
+/** All there is, or only requests made up at random: the first takes a request for every bound of every field. */
+export type Depth = 'everything' | 'at random';
+
 export type Fuzzed = { code: number | null; said: string; requests: number; report: string };
 
 /** Asks every operation as whoever holds this token. The report holds every request and answer, a line each. */
-export async function fuzz(url: string, token: string, directory: string): Promise<Fuzzed> {
+export async function fuzz(
+  url: string,
+  token: string,
+  { depth, directory }: { depth: Depth; directory: string },
+): Promise<Fuzzed> {
   const report = join(directory, `${token.slice(-8)}.ndjson`);
   const args = [
     ...['run', `${url}/v1/openapi.json`, '--no-color', '--seed', '1', '-n', '5'],
     ...['-H', `Authorization: Bearer ${token}`, '-c', checks.join(','), '--generation-database', 'none'],
+    ...(depth === 'at random' ? ['--phases', 'fuzzing,stateful'] : []),
     ...[
       '--report',
       'ndjson',
