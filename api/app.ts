@@ -104,7 +104,7 @@ function servePages(app: Express): void {
 const asProblem: ErrorRequestHandler = (thrown, request, response, _next) => {
   const requestId = requestIdOf(request);
   response.setHeader('X-Request-Id', requestId);
-  sendProblem(response, asRefusal(thrown), log.child({ requestId }), requestId);
+  sendProblem(response, asRefusal(thrown), { requestId, log: log.child({ requestId }) });
 };
 
 function asRefusal(thrown: unknown): unknown {

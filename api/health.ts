@@ -44,5 +44,5 @@ export const readiness: RequestHandler = async (request, response) => {
     retryAfterSeconds: 2,
     extra: { missing },
   });
-  sendProblem(response, refusal, log, requestId);
+  sendProblem(response, refusal, { requestId, log });
 };

@@ -12,6 +12,7 @@ const problem = z
     detail: z.string(),
     code: z.string(),
     requestId: z.string(),
+    explanation: z.string().optional().meta({ description: 'Where one can ask why, and who can change it.' }),
     errors: z.array(z.object({ pointer: z.string(), code: z.string(), detail: z.string() })).optional(),
   })
   .loose()

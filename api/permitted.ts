@@ -77,7 +77,7 @@ function whyForbidden(known: Known, [action, type]: Permitted['permit']): string
     return 'This is for members of an organisation; you are an operator of the platform.';
   if (!operator && scope === 'platform')
     return 'This is for operators of the platform; you are a member of an organisation.';
-  return `You may not ${action} ${type} here; GET /v1/explanations/{requestId} says why and who can change it.`;
+  return `You may not ${action} this ${type}; “explanation” leads to why, and who can change it.`;
 }
 
 function nothingThere(): Refusal {

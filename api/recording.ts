@@ -41,13 +41,21 @@ const explained: readonly RefusalCode[] = [
 /**
  * Keeps why somebody was refused, for the trail and for GET /v1/explanations/{requestId}. Written once all else is
  * rolled back. What is missing and what may not be seen are written alike, so that the trail of one who asks about
- * ids tells them nothing either.
+ * ids tells them nothing either. Answers where a member of a tenant can ask about it.
  */
-export async function recordRefusal(route: Route, incoming: Incoming, thrown: unknown): Promise<void> {
+export async function recordRefusal(
+  route: Route,
+  incoming: Incoming,
+  thrown: unknown,
+): Promise<string | undefined> {
   const mismatch = mismatchOf(incoming, thrown);
-  if (mismatch) return recordMismatch(mismatch, incoming);
+  if (mismatch) {
+    await recordMismatch(mismatch, incoming);
+    return undefined;
+  }
   const { known, refused, requestId, source } = incoming;
-  if (!known || !route.permit || !(thrown instanceof Refusal) || !explained.includes(thrown.code)) return;
+  if (!known || !route.permit || !(thrown instanceof Refusal) || !explained.includes(thrown.code))
+    return undefined;
   const [action, type] = refused?.permit ?? route.permit;
   const { principal, credential } = known;
   const { tenantId } = principal;
@@ -72,8 +80,10 @@ export async function recordRefusal(route: Route, incoming: Incoming, thrown: un
   };
   if (tenantId === systemTenantId) {
     await inSystem('platform', ({ sql }) => auditInSystem(sql, event));
-    return;
+    return undefined;
   }
   const place = await placeOf(tenantId);
-  if (place) await inTenant(place, ({ sql }) => auditInTenant(sql, event));
+  if (!place) return undefined;
+  await inTenant(place, ({ sql }) => auditInTenant(sql, event));
+  return `/v1/explanations/${requestId}`;
 }

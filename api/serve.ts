@@ -25,9 +25,9 @@ export function serve(route: Route): RequestHandler {
       send(response, answer);
       await answer.afterCommit?.();
     } catch (thrown) {
-      await recordDenial(route, incoming, thrown);
+      const explanation = await recordDenial(route, incoming, thrown);
       if (!response.headersSent) await aside(incoming, 'beforeAnswer');
-      sendProblem(response, thrown, incoming.log, requestId);
+      sendProblem(response, thrown, { requestId, explanation, log: incoming.log });
     }
     await aside(incoming, 'afterAnswer');
     const seconds = (performance.now() - started) / 1000;
@@ -62,12 +62,13 @@ async function aside(incoming: Incoming, what: 'beforeAnswer' | 'afterAnswer'): 
   }
 }
 
-async function recordDenial(route: Route, incoming: Incoming, thrown: unknown): Promise<void> {
+async function recordDenial(route: Route, incoming: Incoming, thrown: unknown): Promise<string | undefined> {
   try {
-    await recordRefusal(route, incoming, thrown);
+    return await recordRefusal(route, incoming, thrown);
   } catch (error) {
     // The refusal stands all the same; only its record is missing, and that is for the operators to know.
     incoming.log.error({ error: String(error) }, 'a refusal could not be written to the audit trail');
+    return undefined;
   }
 }
 
@@ -84,8 +85,19 @@ function send(response: Response, { status, body, headers }: Answer): void {
   response.end(JSON.stringify(body));
 }
 
-export function sendProblem(response: Response, thrown: unknown, to: Log, requestId: string): void {
-  const problem = problemOf(thrown, requestId);
+type Telling = {
+  requestId: string;
+  log: Log;
+  /** Where one can ask why. */
+  explanation?: string | undefined;
+};
+
+export function sendProblem(
+  response: Response,
+  thrown: unknown,
+  { requestId, log: to, explanation }: Telling,
+): void {
+  const problem = { ...problemOf(thrown, requestId), ...(explanation && { explanation }) };
   if (problem.status >= 500) to.error({ error: describe(thrown) }, 'a request failed');
   if (response.headersSent) {
     response.destroy();

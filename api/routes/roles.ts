@@ -45,6 +45,15 @@ const role = z
   })
   .meta({ id: 'Role' });
 
+/** As they are written; Postgres keeps the members of an object in an order of its own. */
+const inOrder = ({ effect, action, subject, when, fields }: Rule): Rule => ({
+  effect,
+  action,
+  subject,
+  ...(when && { when }),
+  ...(fields && { fields }),
+});
+
 function present(row: Row) {
   const builtIn = Boolean(row.built_in);
   return {
@@ -52,7 +61,9 @@ function present(row: Row) {
     title: row.title,
     description: row.description,
     builtIn,
-    rules: builtIn ? builtInGrants(String(row.name)).map(({ rule }) => rule) : row.rules,
+    rules: builtIn
+      ? builtInGrants(String(row.name)).map(({ rule }) => rule)
+      : (row.rules as Rule[]).map(inOrder),
     holders: row.holders,
     version: row.version,
     createdAt: iso(row.created_at),

@@ -94,7 +94,10 @@ describe('asking why', () => {
 
   it('R4.5 afterwards: rule, inputs, roles and who can change it, for whoever was refused', async () => {
     const person = await someone('viewer', 'builder', frozen);
-    const reply = await explained(person, await refusedAt(person));
+    const refusal = await person.call<{ explanation: string }>('PATCH', `/v1/agents/${agentId}`, {
+      model: 'x',
+    });
+    const reply = await person.call<Explanation>('GET', refusal.body.explanation);
     assert.equal(reply.status, 200, reply.text);
     assert.equal(reply.body.rule, `${frozen} may not update Agent in production`);
     assert.equal(reply.body.code, 'forbidden');
