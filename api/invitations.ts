@@ -1,4 +1,3 @@
-import { domainToASCII } from 'node:url';
 import { z } from 'zod';
 import type { Row } from '../models/batch.ts';
 import { newId } from '../models/ids.ts';
@@ -8,30 +7,15 @@ import type { InviteeFault } from '../models/tenant/invitees.ts';
 import { type Invitee, invite } from '../models/tenant/inviting.ts';
 import type { Principal } from '../policies/principal.ts';
 import { Refusal } from '../policies/refusal.ts';
+import { emailAddress } from './email-address.ts';
 import { beginErrands, type Errand } from './errands.ts';
 import { iso } from './present.ts';
 import { id, line, moment } from './shapes.ts';
 
 /** What the routes of invitations share: shapes, how a row is shown, and the sending itself. */
 
-/** Letters, digits and what is usual between them: no quotes, comments or spaces, in which a second address could hide. */
-const local = /^(?!.*\.\.)[a-z0-9_+&'=-][a-z0-9._+&'=-]{0,62}[a-z0-9_+&'=-]$|^[a-z0-9_]$/i;
-const domain = /^(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+([a-z]{2,63}|xn--[a-z0-9-]{2,59})$/i;
-
-function isMailable(address: string): boolean {
-  const [name = '', host = '', ...more] = address.split('@');
-  return more.length === 0 && local.test(name) && domain.test(domainToASCII(host));
-}
-
-const email = z
-  .string()
-  .trim()
-  .max(254, 'must have at most 254 characters')
-  .refine(isMailable, 'must be an e-mail address, like ada@example.com')
-  .meta({ format: 'email' });
-
 export const invitee = z.strictObject({
-  email,
+  email: emailAddress,
   name: line(100).optional(),
   roles: z
     .array(line(100))

@@ -23,22 +23,6 @@ export const line = (max: number) =>
       'must not hold invisible characters or ones that turn the direction',
     );
 
-const labelLengthMax = 63;
-const localLengthMax = 64;
-
-/** What can be mailed to: beyond its pattern, the parts of the domain are names a DNS could hold. */
-export const emailAddress = z
-  .email('must be an e-mail address')
-  .max(254)
-  .refine((text) => {
-    const [local = '', domain = ''] = text.split('@');
-    const labels = domain.split('.');
-    return (
-      local.length <= localLengthMax &&
-      labels.every((label) => label.length <= labelLengthMax && !label.endsWith('-'))
-    );
-  }, 'must be an e-mail address');
-
 export const limit = z.coerce
   .number()
   .int()

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { emailHash, workspacesOf } from '../../models/system/workspace.ts';
 import { startDiscovery } from '../../temporal/start.ts';
+import { emailAddress } from '../email-address.ts';
 import { publicRoute } from '../public-route.ts';
 import type { Incoming } from '../route.ts';
-import { emailAddress } from '../shapes.ts';
 import { underMailRate } from '../throttle.ts';
 
 /**

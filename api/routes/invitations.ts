@@ -12,6 +12,7 @@ import { isGone } from '../principal.ts';
 import { publicRoute } from '../public-route.ts';
 import type { Answer, Incoming } from '../route.ts';
 import { id, line } from '../shapes.ts';
+import { provenAgain } from '../sign-in.ts';
 import { agreedTenant, servedPlace } from '../tenant-context.ts';
 import { listingWorkspace } from '../workspace-listing.ts';
 
@@ -30,7 +31,7 @@ export const accept = publicRoute({
   answers: { 201: z.object({ userId: id('usr'), tenantId: id('ten') }).meta({ id: 'Acceptance' }) },
   handle: async ({ params, body, requestId, source, incoming }) => {
     const { tenantId, hash, place } = await invited(params.token, incoming);
-    const passwordHash = await passwordFor(place, hash, body);
+    const passwordHash = await passwordFor(place, hash, { ...body, source });
     const key = idempotencyKeyOf(incoming.request, `invitation ${hash}`, route);
     return inTenant(place, async (tenant): Promise<Answer> => {
       const replayed = key && (await claim(tenant.sql, key));
@@ -75,7 +76,7 @@ export const notValid = () =>
 async function passwordFor(
   place: Place,
   hash: string,
-  { name, password }: { name: string; password: string },
+  { name, password, source }: { name: string; password: string; source: string },
 ): Promise<string | undefined> {
   const invited = await inTenant(place, (tenant) => invitedBy(tenant, hash)).catch((cause: unknown) => {
     // Used up is told where a stored answer can still be found (Idempotency-Key).
@@ -88,7 +89,10 @@ async function passwordFor(
     if (person) await inTenant(place, ({ sql }) => insistOnPassword(sql, { password, tenantId, person }));
     return hashPassword(password);
   }
-  if (await passwordMatches(invited.secret ?? undefined, password)) return undefined;
+  const proven = await provenAgain(place, { email: invited.email, source }, () =>
+    passwordMatches(invited.secret ?? undefined, password),
+  );
+  if (proven) return undefined;
   throw new Refusal('unauthenticated', 'You are a member already: give the password you have.');
 }
 

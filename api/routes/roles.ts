@@ -13,13 +13,15 @@ import {
   updateRole,
   usesOf,
 } from '../../models/tenant/role.ts';
+import { rotateSessionsWith } from '../../models/tenant/session.ts';
 import { Refusal } from '../../policies/refusal.ts';
-import { builtInGrants, compile, isBuiltIn, type Rights } from '../../policies/rights.ts';
+import { compile, isBuiltIn, type Rights } from '../../policies/rights.ts';
 import type { Rule } from '../../policies/rule.ts';
-import { etag, iso } from '../present.ts';
+import { etag } from '../present.ts';
+import { presentRole as present, role } from '../role.ts';
 import { requireVersion } from '../route.ts';
 import { rules } from '../rule.ts';
-import { changesNothing, changing, dryRun, line, moment, rightsChange } from '../shapes.ts';
+import { changesNothing, changing, dryRun, line, rightsChange } from '../shapes.ts';
 import { tenantRead, tenantWrite } from '../tenant-route.ts';
 
 const tag = 'Rights';
@@ -30,46 +32,6 @@ const name = z
 export const roleParam = z.string().max(40);
 const params = z.strictObject({ role: roleParam });
 const description = z.string().max(500, 'must have at most 500 characters');
-
-const role = z
-  .object({
-    name: z.string(),
-    title: z.string(),
-    description: z.string(),
-    builtIn: z.boolean(),
-    rules,
-    holders: z.int(),
-    version: z.int(),
-    createdAt: moment,
-    updatedAt: moment,
-  })
-  .meta({ id: 'Role' });
-
-/** As they are written; Postgres keeps the members of an object in an order of its own. */
-const inOrder = ({ effect, action, subject, when, fields }: Rule): Rule => ({
-  effect,
-  action,
-  subject,
-  ...(when && { when }),
-  ...(fields && { fields }),
-});
-
-function present(row: Row) {
-  const builtIn = Boolean(row.built_in);
-  return {
-    name: row.name,
-    title: row.title,
-    description: row.description,
-    builtIn,
-    rules: builtIn
-      ? builtInGrants(String(row.name)).map(({ rule }) => rule)
-      : (row.rules as Rule[]).map(inOrder),
-    holders: row.holders,
-    version: row.version,
-    createdAt: iso(row.created_at),
-    updatedAt: iso(row.updated_at),
-  };
-}
 
 export const listRoles = tenantRead({
   method: 'get',
@@ -136,6 +98,7 @@ export const changeRole = tenantWrite({
     if (body.rules) {
       insistNoLockout(await rightsOfPrincipal(tenant.sql, tenantId, principal.id), 'update');
       await insistAdministrator(tenant.sql, tenantId);
+      await rotateSessionsWith(tenant.sql, change.role);
     }
     if (query.dryRun) return { status: 200, body: preview ?? { affected: [], further: 0 }, unchanged: true };
     const { text, values } = roleByName(tenantId, change.role);

@@ -19,6 +19,7 @@ import { tenantRoles } from '../../policies/permissions.ts';
 import { currentPlan, meters, plans } from '../../policies/plans.ts';
 import { type Fault, Refusal } from '../../policies/refusal.ts';
 import { slugFaults, slugHeldDays } from '../../policies/slug.ts';
+import { emailAddress } from '../email-address.ts';
 import { accepted, begin } from '../operations.ts';
 import { platformRead, platformWrite } from '../platform-route.ts';
 import { etag, presentPage, presentTenant } from '../present.ts';
@@ -27,7 +28,6 @@ import {
   changesNothing,
   changing,
   dryRun,
-  emailAddress,
   id,
   line,
   page,

@@ -9,8 +9,12 @@ export type Stage = 'full' | 'enrolment';
 export type Delivery = 'token' | 'cookie';
 export type Session = { id: string; token: string; expiresAt: Date; stage: Stage };
 
-/** How long the token of before stays good once it was exchanged: for what the same page asked for meanwhile. */
-const overlapSeconds = 60;
+/**
+ * How long the token of before stays good once it was exchanged. A browser takes the new cookie by itself, and what the
+ * same page asked for meanwhile is answered within a minute. Whoever keeps a token in a variable has to read the header
+ * that brings the new one, and gets time to.
+ */
+const overlapSeconds = { cookie: 60, token: 3_600 };
 
 type Signing = { source: string; userAgent?: string | undefined; delivery?: Delivery };
 
@@ -66,6 +70,14 @@ export async function rotateSessionsOf(sql: Sql, userId: string): Promise<void> 
   await sql('UPDATE sessions SET rotate = true WHERE user_id = $1', [userId]);
 }
 
+/** The same for everybody who holds a role whose rules have changed. */
+export async function rotateSessionsWith(sql: Sql, role: string): Promise<void> {
+  await sql(
+    'UPDATE sessions SET rotate = true WHERE user_id IN (SELECT principal_id FROM role_assignments WHERE role = $1)',
+    [role],
+  );
+}
+
 /** The exchange that `rotateSessionsOf` asked for; of requests that come at once, one makes it. */
 export async function exchangeToken(
   sql: Sql,
@@ -75,7 +87,8 @@ export async function exchangeToken(
   const token = newToken('ses', tenantId);
   const [row] = await sql<Omit<Exchanged, 'token'>>(
     `UPDATE sessions SET token_hash = $3, rotate = false, previous_hash = token_hash,
-       previous_until = now() + make_interval(secs => ${overlapSeconds})
+       previous_until = now() + make_interval(
+         secs => CASE delivery WHEN 'cookie' THEN ${overlapSeconds.cookie} ELSE ${overlapSeconds.token} END)
      WHERE id = $1 AND token_hash = $2 AND rotate RETURNING expires_at AS "expiresAt", delivery`,
     [id, hash, digest(token)],
   );
