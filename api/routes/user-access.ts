@@ -24,6 +24,7 @@ export const deactivate = tenantWrite({
   tag,
   summary: 'Stop a person’s access at once: sessions end, keys are refused; what is theirs stays',
   permit: ['deactivate', 'User'],
+  inTurn: true,
   params,
   answers: { 200: user },
   load: ({ params: { userId }, tenantId }) => userById(tenantId, userId),
@@ -60,6 +61,7 @@ export const reactivate = tenantWrite({
   tag,
   summary: 'Give a deactivated person their access back',
   permit: ['reactivate', 'User'],
+  inTurn: true,
   params,
   answers: { 200: user },
   load: ({ params: { userId }, tenantId }) => userById(tenantId, userId),
@@ -105,6 +107,7 @@ export const removePerson = tenantWrite({
   tag,
   summary: 'Remove a person and hand what is theirs to another; ?dryRun=true says what that is',
   permit: ['delete', 'User'],
+  inTurn: true,
   params,
   query: z.strictObject({
     handTo: id('usr').optional().meta({ description: 'The active person who shall have their work.' }),
