@@ -4,6 +4,7 @@ import { readInTenant } from '../../models/scope.ts';
 import { personById } from '../../models/tenant/person.ts';
 import { endSession, endSessionsOf, sessionById, sessionList } from '../../models/tenant/session.ts';
 import { Refusal } from '../../policies/refusal.ts';
+import { insistOnSession } from '../own.ts';
 import { iso, presentPage } from '../present.ts';
 import { id, moment, page, pagingBy } from '../shapes.ts';
 import { tenantRead, tenantWrite } from '../tenant-route.ts';
@@ -68,7 +69,8 @@ export const endOwnSession = tenantWrite({
   params: z.strictObject({ sessionId: id('ses') }),
   answers: { 204: null },
   load: ({ params: { sessionId }, tenantId }) => sessionById(tenantId, sessionId),
-  handle: async ({ tenant, params: { sessionId }, row, me }) => {
+  handle: async ({ tenant, params: { sessionId }, row, me, principal }) => {
+    insistOnSession(principal);
     if (row.owner_id !== me) throw new Refusal('not-found', 'There is nothing at this address.');
     await endSession(tenant, sessionId);
     return { status: 204, audit: { id: sessionId } };
@@ -83,7 +85,8 @@ export const endOtherSessions = tenantWrite({
   permit: ['revoke', 'Session'],
   answers: { 200: ended },
   makes: ({ me }) => ({ ownerId: me }),
-  handle: async ({ tenant, me, credential }) => {
+  handle: async ({ tenant, me, principal, credential }) => {
+    insistOnSession(principal);
     const count = await endSessionsOf(tenant.sql, me, credential.credentialId);
     return { status: 200, body: { ended: count }, audit: { details: { sessionsEnded: count } } };
   },
@@ -116,7 +119,8 @@ export const endSessionsFor = tenantWrite({
   params: ofPerson,
   answers: { 200: ended },
   load: ({ params: { userId }, tenantId }) => personById(tenantId, userId),
-  handle: async ({ tenant, params: { userId } }) => {
+  handle: async ({ tenant, params: { userId }, me, principal }) => {
+    if (me === userId) insistOnSession(principal);
     const count = await endSessionsOf(tenant.sql, userId);
     return { status: 200, body: { ended: count }, audit: { details: { userId, sessionsEnded: count } } };
   },

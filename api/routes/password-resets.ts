@@ -18,6 +18,7 @@ import { fromHere, mayReset, rememberPlace } from '../../models/tenant/sign-in.t
 import type { Principal } from '../../policies/principal.ts';
 import { Refusal } from '../../policies/refusal.ts';
 import { beginErrands } from '../errands.ts';
+import { insistOnSession } from '../own.ts';
 import { insistOnPassword, newPassword } from '../passwords.ts';
 import { iso } from '../present.ts';
 import { isGone } from '../principal.ts';
@@ -161,7 +162,8 @@ export const resetFor = tenantWrite({
   params: z.strictObject({ userId: id('usr') }),
   answers: { 202: z.object({ id: id('rst'), expiresAt: moment }).meta({ id: 'PasswordReset' }) },
   load: ({ params: { userId }, tenantId }) => forUpdate(personById(tenantId, userId)),
-  handle: async ({ tenant, row, params: { userId }, tenantId, principal, requestId }) => {
+  handle: async ({ tenant, row, params: { userId }, tenantId, principal, me, requestId }) => {
+    if (me === userId) insistOnSession(principal);
     if (row.state !== 'active')
       throw new Refusal(
         'conflict',

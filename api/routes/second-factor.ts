@@ -128,8 +128,8 @@ export const removeFactorOf = tenantWrite({
   params: z.strictObject({ userId: id('usr') }),
   answers: { 204: null },
   load: ({ params: { userId }, tenantId }) => forUpdate(personById(tenantId, userId)),
-  handle: async ({ tenant, params: { userId }, principal }) => {
-    if (principal.id === userId)
+  handle: async ({ tenant, params: { userId }, me }) => {
+    if (me === userId)
       throw new Refusal(
         'conflict',
         'Remove your own with DELETE /v1/me/second-factor, which asks who you are.',
