@@ -9,6 +9,7 @@ import {
   beginAttempt,
   countAttempt,
   type Person,
+  personNow,
   rememberPlace,
   takeBack,
 } from '../models/tenant/sign-in.ts';
@@ -38,10 +39,7 @@ export async function signInWith(
   const { attempt, person } = await beginAttempt(place, claim.email, subnet);
   refuseTooMany(attempt);
   const matches = await looked(place, attempt, () => passwordMatches(person?.secret, claim.password));
-  if (!matches || !person) {
-    await noteFailure(place, whence, 'password');
-    throw new Refusal('unauthenticated', 'E-mail address or password is not right.');
-  }
+  if (!matches || !person) throw await failed(place, whence, 'password');
   if (person.factor && claim.code === undefined) {
     await takeBack(place, attempt);
     throw new Refusal(
@@ -52,9 +50,17 @@ export async function signInWith(
   const session = await inTenant(place, (tenant) =>
     admitted(tenant, { place, claim, whence, attempt, person, subnet }),
   );
-  if (session) return { ...session, userId: person.userId };
-  await noteFailure(place, whence, 'second factor');
-  throw new Refusal('unauthenticated', 'The code is not right, or was used before; wait for the next one.', {
+  if (typeof session === 'string') throw await failed(place, whence, session);
+  return { ...session, userId: person.userId };
+}
+
+type Unproven = 'password' | 'second factor';
+
+async function failed(place: Place, whence: Whence, unproven: Unproven): Promise<Refusal> {
+  await noteFailure(place, whence, unproven);
+  if (unproven === 'password')
+    return new Refusal('unauthenticated', 'E-mail address or password is not right.');
+  return new Refusal('unauthenticated', 'The code is not right, or was used before; wait for the next one.', {
     errors: [{ pointer: '/code', code: 'not-acceptable', detail: 'is not right, or was used before' }],
   });
 }
@@ -68,14 +74,20 @@ type Admission = {
   subnet: string;
 };
 
-/** In one transaction: the code is used up, the session there, the place known, and the trail says so; or none of it. */
-async function admitted(tenant: TenantScope, admission: Admission): Promise<Session | undefined> {
+/**
+ * In one transaction: the code is used up, the session there, the place known, and the trail says so; or none of it.
+ * What was proven outside it has to be what is asked for now: a sign-in under way does not outlive a change of
+ * password, a second factor that was set up meanwhile, or the person's membership.
+ */
+async function admitted(tenant: TenantScope, admission: Admission): Promise<Session | Unproven> {
   const { place, claim, whence, attempt, person, subnet } = admission;
   const { sql } = tenant;
   const { userId } = person;
+  const now = await personNow(sql, userId);
+  if (now?.secret !== person.secret || now.factor !== person.factor) return 'password';
   const [{ state } = { state: '' }] = await sql<{ state: string }>('SELECT state FROM tenant');
   if (state !== 'active') throw new Refusal('tenant-suspended', `This organisation is ${state}.`);
-  if (person.factor && !(await useCode(sql, place, userId, claim.code ?? ''))) return undefined;
+  if (person.factor && !(await useCode(sql, place, userId, claim.code ?? ''))) return 'second factor';
   if (claim.earlier)
     await sql('DELETE FROM sessions WHERE user_id = $1 AND token_hash = $2', [userId, digest(claim.earlier)]);
   const { source, userAgent, requestId } = whence;
@@ -117,7 +129,7 @@ async function looked<T>(place: Place, attempt: Attempt, look: () => Promise<T>)
 }
 
 /** Says that somebody tried, not whom they tried to be: that would be a list of who has an account. */
-async function noteFailure(place: Place, { requestId, source }: Whence, rule: string): Promise<void> {
+async function noteFailure(place: Place, { requestId, source }: Whence, rule: Unproven): Promise<void> {
   await inTenant(place, ({ sql }) =>
     auditInTenant(sql, {
       actor: { kind: 'anonymous' },

@@ -20,7 +20,7 @@ export const changePassword = tenantWrite({
   answers: { 204: null },
   makes: ({ me }) => ({ ownerId: me }),
   handle: async ({ tenant, principal, credential, body, tenantId, place, source }) => {
-    const person = await ownAccount(tenant, principal);
+    const person = await ownAccount(tenant, principal, credential);
     const right = await provenAgain(place, { email: person.email, source }, () =>
       passwordMatches(person.secret ?? undefined, body.currentPassword),
     );

@@ -39,8 +39,8 @@ export const setUpFactor = tenantWrite({
       .meta({ id: 'PendingSecondFactor' }),
   },
   makes: own,
-  handle: async ({ tenant, principal, place }) => {
-    const person = await ownAccount(tenant, principal);
+  handle: async ({ tenant, principal, credential, place }) => {
+    const person = await ownAccount(tenant, principal, credential);
     const [rows] = await readInSystem(place.tenantId, [tenantById(place.tenantId)]);
     const organisation = String(rows?.[0]?.name ?? 'Freehold');
     const pending = await proposeFactor(tenant.sql, place, { ...person, organisation });
@@ -65,7 +65,7 @@ export const confirmSecondFactor = tenantWrite({
   answers: { 200: z.object({ recoveryCodes: z.array(z.string()) }).meta({ id: 'RecoveryCodes' }) },
   makes: own,
   handle: async ({ tenant, principal, credential, body, tenantId, place }) => {
-    const person = await ownAccount(tenant, principal);
+    const person = await ownAccount(tenant, principal, credential);
     const recoveryCodes = await confirmFactor(tenant.sql, place, person.id, body.code);
     if (recoveryCodes === 'none')
       throw new Refusal('conflict', 'There is none to confirm; begin with POST /v1/me/second-factor.');
@@ -90,7 +90,7 @@ export const removeOwnFactor = tenantWrite({
   answers: { 204: null },
   makes: own,
   handle: async ({ tenant, principal, credential, body, place, source, tenantId }) => {
-    const person = await ownAccount(tenant, principal);
+    const person = await ownAccount(tenant, principal, credential);
     const { currentPassword, code } = body;
     if ((currentPassword === undefined) === (code === undefined))
       throw notRight('/code', 'must be a code of the app, or give currentPassword; one of the two');
