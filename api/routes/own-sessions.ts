@@ -1,11 +1,12 @@
 import { z } from 'zod';
-import type { Row } from '../../models/batch.ts';
+import { forUpdate, type Row } from '../../models/batch.ts';
 import { readInTenant } from '../../models/scope.ts';
 import { personById } from '../../models/tenant/person.ts';
 import { endSession, endSessionsOf, sessionById, sessionList } from '../../models/tenant/session.ts';
 import { Refusal } from '../../policies/refusal.ts';
 import { insistOnSession } from '../own.ts';
 import { iso, presentPage } from '../present.ts';
+import { insistOnReach } from '../reach.ts';
 import { id, moment, page, pagingBy } from '../shapes.ts';
 import { tenantRead, tenantWrite } from '../tenant-route.ts';
 
@@ -118,9 +119,9 @@ export const endSessionsFor = tenantWrite({
   permit: ['revoke', 'Session'],
   params: ofPerson,
   answers: { 200: ended },
-  load: ({ params: { userId }, tenantId }) => personById(tenantId, userId),
-  handle: async ({ tenant, params: { userId }, me, principal }) => {
-    if (me === userId) insistOnSession(principal);
+  load: ({ params: { userId }, tenantId }) => forUpdate(personById(tenantId, userId)),
+  handle: async ({ tenant, params: { userId }, ...acting }) => {
+    await insistOnReach(tenant, acting, userId);
     const count = await endSessionsOf(tenant.sql, userId);
     return { status: 200, body: { ended: count }, audit: { details: { userId, sessionsEnded: count } } };
   },

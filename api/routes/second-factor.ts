@@ -15,6 +15,7 @@ import { securityPolicyOf } from '../../models/tenant/security-policy.ts';
 import { endSessionsOf, enrolSessionsOf, fullSession } from '../../models/tenant/session.ts';
 import { Refusal } from '../../policies/refusal.ts';
 import { ownAccount } from '../own.ts';
+import { insistOnReach } from '../reach.ts';
 import { rotated } from '../session-token.ts';
 import { id } from '../shapes.ts';
 import { provenAgain } from '../sign-in.ts';
@@ -128,12 +129,13 @@ export const removeFactorOf = tenantWrite({
   params: z.strictObject({ userId: id('usr') }),
   answers: { 204: null },
   load: ({ params: { userId }, tenantId }) => forUpdate(personById(tenantId, userId)),
-  handle: async ({ tenant, params: { userId }, me }) => {
-    if (me === userId)
+  handle: async ({ tenant, params: { userId }, ...acting }) => {
+    if (acting.me === userId)
       throw new Refusal(
         'conflict',
         'Remove your own with DELETE /v1/me/second-factor, which asks who you are.',
       );
+    await insistOnReach(tenant, acting, userId);
     const confirmed = await hasFactor(tenant.sql, userId);
     if (!(await removeFactor(tenant.sql, userId)))
       throw new Refusal('conflict', 'This person has no second factor.');

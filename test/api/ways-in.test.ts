@@ -4,6 +4,7 @@ import { inTenant, readInTenant } from '../../models/scope.ts';
 import { callerOf, type Reply } from '../support/client.ts';
 import { made } from '../support/keys.ts';
 import { placed, useSharedModels } from '../support/people.ts';
+import { personWith } from '../support/roles.ts';
 import { enrol, resetToken, signIn } from '../support/sign-in.ts';
 import { type Member, member, password } from '../support/tenants.ts';
 import { eventually } from '../support/traces.ts';
@@ -34,6 +35,31 @@ describe('ways in', () => {
       assert.equal((await key.call(method, path, body)).status, 409, path);
     assert.equal((await session.call('GET', '/v1/me')).status, 200);
     assert.equal((await signIn(acme.tenant, acme)).body.code, 'second-factor-required');
+  });
+
+  it('R4.2 are taken away by nobody who may less than their person, active or not', async () => {
+    const acme = await member();
+    const [owner, admin] = [await personWith(acme, 'owner'), await personWith(acme, 'admin')];
+    await enrol(owner);
+    const ways = [
+      ['DELETE', 'second-factor'],
+      ['DELETE', 'sessions'],
+      ['POST', 'password-reset'],
+    ] as const;
+    const tried = async () => {
+      for (const [method, way] of ways) {
+        const reply = await admin.call<{ missing: string[] }>(method, `/v1/users/${owner.id}/${way}`);
+        assert.equal(reply.status, 403, way);
+        assert.ok(reply.body.missing.length > 0);
+      }
+    };
+    await tried();
+    assert.equal((await acme.call('POST', `/v1/users/${owner.id}/deactivation`)).status, 200);
+    await tried();
+    const viewer = await personWith(acme, 'viewer');
+    await enrol(viewer);
+    for (const [method, way] of ways.toReversed())
+      assert.ok((await admin.call(method, `/v1/users/${viewer.id}/${way}`)).status < 300, way);
   });
 
   for (const { change, sql } of [
