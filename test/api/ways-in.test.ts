@@ -4,7 +4,7 @@ import { inTenant, readInTenant } from '../../models/scope.ts';
 import { callerOf, type Reply } from '../support/client.ts';
 import { made } from '../support/keys.ts';
 import { placed, useSharedModels } from '../support/people.ts';
-import { personWith } from '../support/roles.ts';
+import { deny, madeRole, personWith } from '../support/roles.ts';
 import { enrol, resetToken, signIn } from '../support/sign-in.ts';
 import { type Member, member, password } from '../support/tenants.ts';
 import { eventually } from '../support/traces.ts';
@@ -60,6 +60,14 @@ describe('ways in', () => {
     await enrol(viewer);
     for (const [method, way] of ways.toReversed())
       assert.ok((await admin.call(method, `/v1/users/${viewer.id}/${way}`)).status < 300, way);
+  });
+
+  it('R4.3 that a rule hides from their own person are in no list', async () => {
+    const acme = await member();
+    const hiding = { ...deny('read', { when: { ownerId: 'me' } }), subject: 'Session' };
+    const someone = await personWith(acme, 'viewer', await madeRole(acme, [hiding]));
+    assert.deepEqual((await someone.call<Page>('GET', '/v1/me/sessions')).body.items, []);
+    assert.equal((await someone.call('GET', `/v1/users/${someone.id}/sessions`)).status, 404);
   });
 
   for (const { change, sql } of [
