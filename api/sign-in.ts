@@ -37,6 +37,7 @@ export async function signInWith(
 ): Promise<Session & { userId: string }> {
   const subnet = bySubnet(whence.source);
   const { attempt, person } = await beginAttempt(place, claim.email, subnet);
+  if (attempt.waitSeconds) await noteFailure(place, whence, 'too many failed attempts');
   refuseTooMany(attempt);
   const matches = await looked(place, attempt, () => passwordMatches(person?.secret, claim.password));
   if (!matches || !person) throw await failed(place, whence, 'password');
@@ -109,9 +110,15 @@ async function admitted(tenant: TenantScope, admission: Admission): Promise<Sess
   return opened;
 }
 
+/**
+ * Its own class because it is written to the audit trail whatever its code is (api/recording.ts), once the transaction
+ * it was asked in is taken back: it is how a stolen session looks that is used to guess.
+ */
+export class NotProven extends Refusal {}
+
 function refuseTooMany({ waitSeconds }: Attempt): void {
   if (waitSeconds === undefined) return;
-  throw new Refusal(
+  throw new NotProven(
     'rate-limited',
     `Too many failed attempts for this account; wait ${Math.ceil(waitSeconds / 60)} min, or have your password reset.`,
     { retryAfterSeconds: waitSeconds },
@@ -129,7 +136,11 @@ async function looked<T>(place: Place, attempt: Attempt, look: () => Promise<T>)
 }
 
 /** Says that somebody tried, not whom they tried to be: that would be a list of who has an account. */
-async function noteFailure(place: Place, { requestId, source }: Whence, rule: Unproven): Promise<void> {
+async function noteFailure(
+  place: Place,
+  { requestId, source }: Whence,
+  rule: Unproven | 'too many failed attempts',
+): Promise<void> {
   await inTenant(place, ({ sql }) =>
     auditInTenant(sql, {
       actor: { kind: 'anonymous' },
@@ -157,4 +168,25 @@ export async function provenAgain(
   const right = await looked(place, attempt, look);
   if (right) await takeBack(place, attempt);
   return right;
+}
+
+export async function insistProven(
+  place: Place,
+  who: { email: string; source: string },
+  asked: { pointer: string; detail: string },
+  look: () => Promise<boolean>,
+): Promise<void> {
+  if (await provenAgain(place, who, look)) return;
+  throw new NotProven('invalid-request', 'What proves that it is you is not right.', {
+    errors: [{ ...asked, code: 'not-acceptable' }],
+  });
+}
+
+export async function insistPassword(
+  place: Place,
+  who: { email: string; secret: string | null; source: string },
+  given: string,
+): Promise<void> {
+  const asked = { pointer: '/currentPassword', detail: 'is not the current password' };
+  await insistProven(place, who, asked, () => passwordMatches(who.secret ?? undefined, given));
 }

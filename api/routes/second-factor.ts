@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { forUpdate } from '../../models/batch.ts';
-import { passwordMatches } from '../../models/passwords.ts';
 import { readInSystem, type Sql } from '../../models/scope.ts';
 import { tenantById } from '../../models/system/tenant.ts';
 import { personById } from '../../models/tenant/person.ts';
@@ -18,7 +17,7 @@ import { ownAccount } from '../own.ts';
 import { insistOnReach } from '../reach.ts';
 import { rotated } from '../session-token.ts';
 import { id } from '../shapes.ts';
-import { provenAgain } from '../sign-in.ts';
+import { insistPassword, insistProven } from '../sign-in.ts';
 import { tenantWrite } from '../tenant-route.ts';
 
 const tag = 'Second factor';
@@ -96,13 +95,10 @@ export const removeOwnFactor = tenantWrite({
     if ((currentPassword === undefined) === (code === undefined))
       throw notRight('/code', 'must be a code of the app, or give currentPassword; one of the two');
     const confirmed = await hasFactor(tenant.sql, person.id);
-    const right = await provenAgain(place, { email: person.email, source }, () =>
-      code === undefined
-        ? passwordMatches(person.secret ?? undefined, currentPassword ?? '')
-        : useCode(tenant.sql, place, person.id, code),
-    );
-    if (!right)
-      throw notRight(code === undefined ? '/currentPassword' : '/code', 'is not right, or was used before');
+    const who = { ...person, source };
+    const asked = { pointer: '/code', detail: 'is not right, or was used before' };
+    if (code === undefined) await insistPassword(place, who, currentPassword ?? '');
+    else await insistProven(place, who, asked, () => useCode(tenant.sql, place, person.id, code));
     if (!(await removeFactor(tenant.sql, person.id)))
       throw new Refusal('not-found', 'You have no second factor.');
     await withoutFactor(tenant.sql, person.id);
