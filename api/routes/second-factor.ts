@@ -11,7 +11,7 @@ import {
   useCode,
 } from '../../models/tenant/second-factor.ts';
 import { securityPolicyOf } from '../../models/tenant/security-policy.ts';
-import { endSessionsOf, enrolSessionsOf, fullSession } from '../../models/tenant/session.ts';
+import { endSessionsOf, enrolSessionsOf, fullSession, openedToEnrol } from '../../models/tenant/session.ts';
 import { Refusal } from '../../policies/refusal.ts';
 import { ownAccount } from '../own.ts';
 import { insistOnReach } from '../reach.ts';
@@ -29,18 +29,30 @@ export const setUpFactor = tenantWrite({
   method: 'post',
   path: '/me/second-factor',
   tag,
-  summary: 'Begin to set up an authenticator app; it counts once a code of it was confirmed',
+  summary:
+    'Begin to set up an authenticator app, by the current password; it counts once a code of it was confirmed',
   permit: ['update', 'SecondFactor'],
   duringEnrolment: true,
   notStored,
+  body: z.strictObject({
+    currentPassword: z.string().max(200).optional().meta({
+      description: 'Not needed right after signing in to an organisation that asks for a second factor.',
+    }),
+  }),
   answers: {
     201: z
       .object({ secret: z.string(), uri: z.string().meta({ description: 'otpauth://, for a QR code' }) })
       .meta({ id: 'PendingSecondFactor' }),
   },
   makes: own,
-  handle: async ({ tenant, principal, credential, place }) => {
+  handle: async ({ tenant, principal, credential, body, place, source }) => {
     const person = await ownAccount(tenant, principal, credential);
+    if (!(await openedToEnrol(tenant.sql, credential.credentialId))) {
+      const { currentPassword } = body;
+      if (currentPassword === undefined)
+        throw notRight('/currentPassword', 'must be given: a second factor is set up by the password');
+      await insistPassword(place, { ...person, source }, currentPassword);
+    }
     const [rows] = await readInSystem(place.tenantId, [tenantById(place.tenantId)]);
     const organisation = String(rows?.[0]?.name ?? 'Freehold');
     const pending = await proposeFactor(tenant.sql, place, { ...person, organisation });

@@ -156,6 +156,18 @@ export async function fullSession(sql: Sql, userId: string, id: string): Promise
   await sql("DELETE FROM sessions WHERE user_id = $1 AND stage = 'enrolment'", [userId]);
 }
 
+const enrolMinutes = 15;
+
+/** Whether the password was given just now, to a session that is good for nothing but setting up a second factor. */
+export async function openedToEnrol(sql: Sql, id: string): Promise<boolean> {
+  const found = await sql(
+    `SELECT id FROM sessions WHERE id = $1 AND stage = 'enrolment'
+       AND created_at > now() - make_interval(mins => ${enrolMinutes})`,
+    [id],
+  );
+  return found.length > 0;
+}
+
 export async function enrolSessionsOf(sql: Sql, userId: string): Promise<void> {
   await sql("UPDATE sessions SET stage = 'enrolment', rotate = true WHERE user_id = $1", [userId]);
 }

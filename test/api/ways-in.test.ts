@@ -62,6 +62,24 @@ describe('ways in', () => {
       assert.ok((await admin.call(method, `/v1/users/${viewer.id}/${way}`)).status < 300, way);
   });
 
+  it('R4.1 get no second factor from whoever has the session and not the password', async () => {
+    const acme = await member();
+    const propose = (as: Pick<Member, 'call'>, body?: object) =>
+      as.call('POST', '/v1/me/second-factor', body);
+    assert.equal((await propose(acme)).status, 400);
+    assert.equal((await propose(acme, { currentPassword: 'not the password' })).status, 400);
+    assert.equal((await propose(acme, { currentPassword: password })).status, 201);
+    const owner = callerOf((await enrol(acme)).token);
+    await owner.call('PATCH', '/v1/security-policy', { requireSecondFactor: true });
+    const person = await personWith({ ...acme, ...owner }, 'viewer');
+    assert.equal((await propose(person)).status, 201, 'right after signing in');
+    await inTenant(await placed(acme.tenant.id), ({ sql }) =>
+      sql("UPDATE sessions SET created_at = created_at - interval '16 minutes'"),
+    );
+    assert.equal((await propose(person)).status, 400);
+    assert.equal((await propose(person, { currentPassword: password })).status, 201);
+  });
+
   it('R4.3 that a rule hides from their own person are in no list', async () => {
     const acme = await member();
     const hiding = { ...deny('read', { when: { ownerId: 'me' } }), subject: 'Session' };
