@@ -16,7 +16,7 @@ type Page = { items: { id: string }[] };
 describe('ways in', () => {
   before(() => useSharedModels());
 
-  it('R4.1 R4.4 are not taken away by a key of their own person', async () => {
+  it('R4.1 are not taken away by a key of their own person', async () => {
     const acme = await member();
     const { token } = await enrol(acme);
     const session = callerOf(token);
