@@ -8,7 +8,7 @@ import { log } from '../telemetry.ts';
 import { readiness } from './health.ts';
 import { formerHost, plainHost } from './host.ts';
 import { openApiDocument } from './openapi.ts';
-import { invitationPage, passwordResetPage, problemPage, referencePage } from './pages.ts';
+import { invitationPage, pageStyle, passwordResetPage, problemPage, referencePage } from './pages.ts';
 import { routes } from './routes/index.ts';
 import { requestIdOf, sendProblem, serve } from './serve.ts';
 
@@ -93,6 +93,7 @@ function servePages(app: Express): void {
   pages.get('/docs', referencePage);
   pages.get('/docs/start.js', referencePage);
   pages.get('/docs/problems/:code', problemPage);
+  pages.get('/pages/page.css', pageStyle);
   pages.get('/invitations/:token', invitationPage);
   pages.get('/invitations/page/accept.js', invitationPage);
   pages.get('/password-resets/:token', passwordResetPage);

@@ -10,6 +10,13 @@ const reference = { html: read('reference.html'), script: read('reference.js') }
 const passwordReset = { html: read('password-reset.html'), script: read('password-reset.js') };
 const invitation = { html: read('invitation.html'), script: read('invitation.js') };
 
+const style = read('page.css');
+
+/** How all of them look but the reference, which brings its own. */
+export const pageStyle: RequestHandler = (_request, response) => {
+  response.type('text/css').send(style);
+};
+
 const page =
   (files: { html: string; script: string }): RequestHandler =>
   (request, response) => {

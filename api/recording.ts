@@ -5,6 +5,7 @@ import { Refusal, type RefusalCode } from '../policies/refusal.ts';
 import { refusals } from '../telemetry.ts';
 import type { Known } from './principal.ts';
 import type { Answer, Incoming, Permitted, Route } from './route.ts';
+import { NotProven } from './sign-in.ts';
 import { mismatchOf, recordMismatch } from './tenant-mismatch.ts';
 
 /** What the trail says of a write that was allowed: with an operation it is asked for, without one it is done. */
@@ -54,8 +55,8 @@ export async function recordRefusal(
     return undefined;
   }
   const { known, refused, requestId, source } = incoming;
-  if (!known || !route.permit || !(thrown instanceof Refusal) || !explained.includes(thrown.code))
-    return undefined;
+  if (!known || !route.permit || !(thrown instanceof Refusal)) return undefined;
+  if (!explained.includes(thrown.code) && !(thrown instanceof NotProven)) return undefined;
   const [action, type] = refused?.permit ?? route.permit;
   const { principal, credential } = known;
   const { tenantId } = principal;

@@ -9,6 +9,7 @@ import {
   beginAttempt,
   countAttempt,
   type Person,
+  personNow,
   rememberPlace,
   takeBack,
 } from '../models/tenant/sign-in.ts';
@@ -36,12 +37,10 @@ export async function signInWith(
 ): Promise<Session & { userId: string }> {
   const subnet = bySubnet(whence.source);
   const { attempt, person } = await beginAttempt(place, claim.email, subnet);
+  if (attempt.waitSeconds) await noteFailure(place, whence, 'too many failed attempts');
   refuseTooMany(attempt);
   const matches = await looked(place, attempt, () => passwordMatches(person?.secret, claim.password));
-  if (!matches || !person) {
-    await noteFailure(place, whence, 'password');
-    throw new Refusal('unauthenticated', 'E-mail address or password is not right.');
-  }
+  if (!matches || !person) throw await failed(place, whence, 'password');
   if (person.factor && claim.code === undefined) {
     await takeBack(place, attempt);
     throw new Refusal(
@@ -52,9 +51,17 @@ export async function signInWith(
   const session = await inTenant(place, (tenant) =>
     admitted(tenant, { place, claim, whence, attempt, person, subnet }),
   );
-  if (session) return { ...session, userId: person.userId };
-  await noteFailure(place, whence, 'second factor');
-  throw new Refusal('unauthenticated', 'The code is not right, or was used before; wait for the next one.', {
+  if (typeof session === 'string') throw await failed(place, whence, session);
+  return { ...session, userId: person.userId };
+}
+
+type Unproven = 'password' | 'second factor';
+
+async function failed(place: Place, whence: Whence, unproven: Unproven): Promise<Refusal> {
+  await noteFailure(place, whence, unproven);
+  if (unproven === 'password')
+    return new Refusal('unauthenticated', 'E-mail address or password is not right.');
+  return new Refusal('unauthenticated', 'The code is not right, or was used before; wait for the next one.', {
     errors: [{ pointer: '/code', code: 'not-acceptable', detail: 'is not right, or was used before' }],
   });
 }
@@ -68,14 +75,20 @@ type Admission = {
   subnet: string;
 };
 
-/** In one transaction: the code is used up, the session there, the place known, and the trail says so; or none of it. */
-async function admitted(tenant: TenantScope, admission: Admission): Promise<Session | undefined> {
+/**
+ * In one transaction: the code is used up, the session there, the place known, and the trail says so; or none of it.
+ * What was proven outside it has to be what is asked for now: a sign-in under way does not outlive a change of
+ * password, a second factor that was set up meanwhile, or the person's membership.
+ */
+async function admitted(tenant: TenantScope, admission: Admission): Promise<Session | Unproven> {
   const { place, claim, whence, attempt, person, subnet } = admission;
   const { sql } = tenant;
   const { userId } = person;
+  const now = await personNow(sql, userId);
+  if (now?.secret !== person.secret || now.factor !== person.factor) return 'password';
   const [{ state } = { state: '' }] = await sql<{ state: string }>('SELECT state FROM tenant');
   if (state !== 'active') throw new Refusal('tenant-suspended', `This organisation is ${state}.`);
-  if (person.factor && !(await useCode(sql, place, userId, claim.code ?? ''))) return undefined;
+  if (person.factor && !(await useCode(sql, place, userId, claim.code ?? ''))) return 'second factor';
   if (claim.earlier)
     await sql('DELETE FROM sessions WHERE user_id = $1 AND token_hash = $2', [userId, digest(claim.earlier)]);
   const { source, userAgent, requestId } = whence;
@@ -97,9 +110,15 @@ async function admitted(tenant: TenantScope, admission: Admission): Promise<Sess
   return opened;
 }
 
+/**
+ * Its own class because it is written to the audit trail whatever its code is (api/recording.ts), once the transaction
+ * it was asked in is taken back: it is how a stolen session looks that is used to guess.
+ */
+export class NotProven extends Refusal {}
+
 function refuseTooMany({ waitSeconds }: Attempt): void {
   if (waitSeconds === undefined) return;
-  throw new Refusal(
+  throw new NotProven(
     'rate-limited',
     `Too many failed attempts for this account; wait ${Math.ceil(waitSeconds / 60)} min, or have your password reset.`,
     { retryAfterSeconds: waitSeconds },
@@ -117,7 +136,11 @@ async function looked<T>(place: Place, attempt: Attempt, look: () => Promise<T>)
 }
 
 /** Says that somebody tried, not whom they tried to be: that would be a list of who has an account. */
-async function noteFailure(place: Place, { requestId, source }: Whence, rule: string): Promise<void> {
+async function noteFailure(
+  place: Place,
+  { requestId, source }: Whence,
+  rule: Unproven | 'too many failed attempts',
+): Promise<void> {
   await inTenant(place, ({ sql }) =>
     auditInTenant(sql, {
       actor: { kind: 'anonymous' },
@@ -145,4 +168,25 @@ export async function provenAgain(
   const right = await looked(place, attempt, look);
   if (right) await takeBack(place, attempt);
   return right;
+}
+
+export async function insistProven(
+  place: Place,
+  who: { email: string; source: string },
+  asked: { pointer: string; detail: string },
+  look: () => Promise<boolean>,
+): Promise<void> {
+  if (await provenAgain(place, who, look)) return;
+  throw new NotProven('invalid-request', 'What proves that it is you is not right.', {
+    errors: [{ ...asked, code: 'not-acceptable' }],
+  });
+}
+
+export async function insistPassword(
+  place: Place,
+  who: { email: string; secret: string | null; source: string },
+  given: string,
+): Promise<void> {
+  const asked = { pointer: '/currentPassword', detail: 'is not the current password' };
+  await insistProven(place, who, asked, () => passwordMatches(who.secret ?? undefined, given));
 }

@@ -1,12 +1,12 @@
 import { z } from 'zod';
-import { hashPassword, passwordMatches } from '../../models/passwords.ts';
+import { hashPassword } from '../../models/passwords.ts';
 import { setPassword } from '../../models/tenant/password.ts';
 import { endSessionsOf } from '../../models/tenant/session.ts';
 import { Refusal } from '../../policies/refusal.ts';
 import { ownAccount } from '../own.ts';
 import { insistOnPassword, newPassword } from '../passwords.ts';
 import { rotated } from '../session-token.ts';
-import { provenAgain } from '../sign-in.ts';
+import { insistPassword } from '../sign-in.ts';
 import { tenantWrite } from '../tenant-route.ts';
 
 export const changePassword = tenantWrite({
@@ -20,11 +20,8 @@ export const changePassword = tenantWrite({
   answers: { 204: null },
   makes: ({ me }) => ({ ownerId: me }),
   handle: async ({ tenant, principal, credential, body, tenantId, place, source }) => {
-    const person = await ownAccount(tenant, principal);
-    const right = await provenAgain(place, { email: person.email, source }, () =>
-      passwordMatches(person.secret ?? undefined, body.currentPassword),
-    );
-    if (!right) throw wrongPassword('/currentPassword');
+    const person = await ownAccount(tenant, principal, credential);
+    await insistPassword(place, { ...person, source }, body.currentPassword);
     if (body.newPassword === body.currentPassword) throw samePassword();
     const chosen = { password: body.newPassword, tenantId, pointer: '/newPassword', person };
     await insistOnPassword(tenant.sql, chosen);
@@ -37,12 +34,6 @@ export const changePassword = tenantWrite({
     };
   },
 });
-
-function wrongPassword(pointer: string): Refusal {
-  return new Refusal('invalid-request', 'The current password is not right.', {
-    errors: [{ pointer, code: 'not-acceptable', detail: 'is not the current password' }],
-  });
-}
 
 function samePassword(): Refusal {
   return new Refusal('invalid-request', 'This is the password you have.', {

@@ -1,10 +1,13 @@
 import { z } from 'zod';
-import type { Row } from '../../models/batch.ts';
+import { forUpdate, type Row } from '../../models/batch.ts';
 import { readInTenant } from '../../models/scope.ts';
 import { personById } from '../../models/tenant/person.ts';
 import { endSession, endSessionsOf, sessionById, sessionList } from '../../models/tenant/session.ts';
+import type { Visible } from '../../models/visible.ts';
 import { Refusal } from '../../policies/refusal.ts';
+import { insistOnSession } from '../own.ts';
 import { iso, presentPage } from '../present.ts';
+import { insistOnReach } from '../reach.ts';
 import { id, moment, page, pagingBy } from '../shapes.ts';
 import { tenantRead, tenantWrite } from '../tenant-route.ts';
 
@@ -43,6 +46,9 @@ const query = z.strictObject(pagingBy('ses'));
 const ended = z.object({ ended: z.int() }).meta({ id: 'EndedSessions' });
 const ofPerson = z.strictObject({ userId: id('usr') });
 
+/** Sessions of one person differ in nothing a rule could ask about: whoever may read one may read all. */
+const all: Visible = () => ({ text: 'true', values: [] });
+
 export const listOwnSessions = tenantRead({
   method: 'get',
   path: '/me/sessions',
@@ -52,7 +58,8 @@ export const listOwnSessions = tenantRead({
   query,
   answers: { 200: page(session) },
   filtered: true,
-  load: ({ query, tenantId, me }) => sessionList(tenantId, me, query.cursor, query.limit + 1),
+  load: ({ query, tenantId, me, visible }) =>
+    sessionList(tenantId, me, visible, { cursor: query.cursor, limit: query.limit + 1 }),
   handle: ({ rows, query, credential }) => ({
     status: 200,
     body: presentPage(rows, query.limit, present(credential.credentialId)),
@@ -68,7 +75,8 @@ export const endOwnSession = tenantWrite({
   params: z.strictObject({ sessionId: id('ses') }),
   answers: { 204: null },
   load: ({ params: { sessionId }, tenantId }) => sessionById(tenantId, sessionId),
-  handle: async ({ tenant, params: { sessionId }, row, me }) => {
+  handle: async ({ tenant, params: { sessionId }, row, me, principal }) => {
+    insistOnSession(principal);
     if (row.owner_id !== me) throw new Refusal('not-found', 'There is nothing at this address.');
     await endSession(tenant, sessionId);
     return { status: 204, audit: { id: sessionId } };
@@ -83,7 +91,8 @@ export const endOtherSessions = tenantWrite({
   permit: ['revoke', 'Session'],
   answers: { 200: ended },
   makes: ({ me }) => ({ ownerId: me }),
-  handle: async ({ tenant, me, credential }) => {
+  handle: async ({ tenant, me, principal, credential }) => {
+    insistOnSession(principal);
     const count = await endSessionsOf(tenant.sql, me, credential.credentialId);
     return { status: 200, body: { ended: count }, audit: { details: { sessionsEnded: count } } };
   },
@@ -100,8 +109,9 @@ export const listSessionsOf = tenantRead({
   answers: { 200: page(session) },
   load: ({ params: { userId }, tenantId }) => personById(tenantId, userId),
   handle: async ({ params: { userId }, query, tenantId, place, credential }) => {
+    const { cursor, limit } = query;
     const [rows = []] = await readInTenant(place, [
-      sessionList(tenantId, userId, query.cursor, query.limit + 1),
+      sessionList(tenantId, userId, all, { cursor, limit: limit + 1 }),
     ]);
     return { status: 200, body: presentPage(rows, query.limit, present(credential.credentialId)) };
   },
@@ -115,8 +125,9 @@ export const endSessionsFor = tenantWrite({
   permit: ['revoke', 'Session'],
   params: ofPerson,
   answers: { 200: ended },
-  load: ({ params: { userId }, tenantId }) => personById(tenantId, userId),
-  handle: async ({ tenant, params: { userId } }) => {
+  load: ({ params: { userId }, tenantId }) => forUpdate(personById(tenantId, userId)),
+  handle: async ({ tenant, params: { userId }, ...acting }) => {
+    await insistOnReach(tenant, acting, userId);
     const count = await endSessionsOf(tenant.sql, userId);
     return { status: 200, body: { ended: count }, audit: { details: { userId, sessionsEnded: count } } };
   },

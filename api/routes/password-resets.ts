@@ -22,6 +22,7 @@ import { insistOnPassword, newPassword } from '../passwords.ts';
 import { iso } from '../present.ts';
 import { isGone } from '../principal.ts';
 import { publicRoute } from '../public-route.ts';
+import { insistOnReach } from '../reach.ts';
 import type { Incoming } from '../route.ts';
 import { id, moment } from '../shapes.ts';
 import { agreedTenant, servedPlace } from '../tenant-context.ts';
@@ -161,7 +162,9 @@ export const resetFor = tenantWrite({
   params: z.strictObject({ userId: id('usr') }),
   answers: { 202: z.object({ id: id('rst'), expiresAt: moment }).meta({ id: 'PasswordReset' }) },
   load: ({ params: { userId }, tenantId }) => forUpdate(personById(tenantId, userId)),
-  handle: async ({ tenant, row, params: { userId }, tenantId, principal, requestId }) => {
+  handle: async ({ tenant, row, params: { userId }, requestId, ...acting }) => {
+    const { tenantId, principal } = acting;
+    await insistOnReach(tenant, acting, userId);
     if (row.state !== 'active')
       throw new Refusal(
         'conflict',

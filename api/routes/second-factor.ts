@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { forUpdate } from '../../models/batch.ts';
-import { passwordMatches } from '../../models/passwords.ts';
 import { readInSystem, type Sql } from '../../models/scope.ts';
 import { tenantById } from '../../models/system/tenant.ts';
 import { personById } from '../../models/tenant/person.ts';
@@ -12,12 +11,13 @@ import {
   useCode,
 } from '../../models/tenant/second-factor.ts';
 import { securityPolicyOf } from '../../models/tenant/security-policy.ts';
-import { endSessionsOf, enrolSessionsOf, fullSession } from '../../models/tenant/session.ts';
+import { endSessionsOf, enrolSessionsOf, fullSession, openedToEnrol } from '../../models/tenant/session.ts';
 import { Refusal } from '../../policies/refusal.ts';
 import { ownAccount } from '../own.ts';
+import { insistOnReach } from '../reach.ts';
 import { rotated } from '../session-token.ts';
 import { id } from '../shapes.ts';
-import { provenAgain } from '../sign-in.ts';
+import { insistPassword, insistProven } from '../sign-in.ts';
 import { tenantWrite } from '../tenant-route.ts';
 
 const tag = 'Second factor';
@@ -29,18 +29,30 @@ export const setUpFactor = tenantWrite({
   method: 'post',
   path: '/me/second-factor',
   tag,
-  summary: 'Begin to set up an authenticator app; it counts once a code of it was confirmed',
+  summary:
+    'Begin to set up an authenticator app, by the current password; it counts once a code of it was confirmed',
   permit: ['update', 'SecondFactor'],
   duringEnrolment: true,
   notStored,
+  body: z.strictObject({
+    currentPassword: z.string().max(200).optional().meta({
+      description: 'Not needed right after signing in to an organisation that asks for a second factor.',
+    }),
+  }),
   answers: {
     201: z
       .object({ secret: z.string(), uri: z.string().meta({ description: 'otpauth://, for a QR code' }) })
       .meta({ id: 'PendingSecondFactor' }),
   },
   makes: own,
-  handle: async ({ tenant, principal, place }) => {
-    const person = await ownAccount(tenant, principal);
+  handle: async ({ tenant, principal, credential, body, place, source }) => {
+    const person = await ownAccount(tenant, principal, credential);
+    if (!(await openedToEnrol(tenant.sql, credential.credentialId))) {
+      const { currentPassword } = body;
+      if (currentPassword === undefined)
+        throw notRight('/currentPassword', 'must be given: a second factor is set up by the password');
+      await insistPassword(place, { ...person, source }, currentPassword);
+    }
     const [rows] = await readInSystem(place.tenantId, [tenantById(place.tenantId)]);
     const organisation = String(rows?.[0]?.name ?? 'Freehold');
     const pending = await proposeFactor(tenant.sql, place, { ...person, organisation });
@@ -65,7 +77,7 @@ export const confirmSecondFactor = tenantWrite({
   answers: { 200: z.object({ recoveryCodes: z.array(z.string()) }).meta({ id: 'RecoveryCodes' }) },
   makes: own,
   handle: async ({ tenant, principal, credential, body, tenantId, place }) => {
-    const person = await ownAccount(tenant, principal);
+    const person = await ownAccount(tenant, principal, credential);
     const recoveryCodes = await confirmFactor(tenant.sql, place, person.id, body.code);
     if (recoveryCodes === 'none')
       throw new Refusal('conflict', 'There is none to confirm; begin with POST /v1/me/second-factor.');
@@ -90,18 +102,15 @@ export const removeOwnFactor = tenantWrite({
   answers: { 204: null },
   makes: own,
   handle: async ({ tenant, principal, credential, body, place, source, tenantId }) => {
-    const person = await ownAccount(tenant, principal);
+    const person = await ownAccount(tenant, principal, credential);
     const { currentPassword, code } = body;
     if ((currentPassword === undefined) === (code === undefined))
       throw notRight('/code', 'must be a code of the app, or give currentPassword; one of the two');
     const confirmed = await hasFactor(tenant.sql, person.id);
-    const right = await provenAgain(place, { email: person.email, source }, () =>
-      code === undefined
-        ? passwordMatches(person.secret ?? undefined, currentPassword ?? '')
-        : useCode(tenant.sql, place, person.id, code),
-    );
-    if (!right)
-      throw notRight(code === undefined ? '/currentPassword' : '/code', 'is not right, or was used before');
+    const who = { ...person, source };
+    const asked = { pointer: '/code', detail: 'is not right, or was used before' };
+    if (code === undefined) await insistPassword(place, who, currentPassword ?? '');
+    else await insistProven(place, who, asked, () => useCode(tenant.sql, place, person.id, code));
     if (!(await removeFactor(tenant.sql, person.id)))
       throw new Refusal('not-found', 'You have no second factor.');
     await withoutFactor(tenant.sql, person.id);
@@ -128,12 +137,13 @@ export const removeFactorOf = tenantWrite({
   params: z.strictObject({ userId: id('usr') }),
   answers: { 204: null },
   load: ({ params: { userId }, tenantId }) => forUpdate(personById(tenantId, userId)),
-  handle: async ({ tenant, params: { userId }, principal }) => {
-    if (principal.id === userId)
+  handle: async ({ tenant, params: { userId }, ...acting }) => {
+    if (acting.me === userId)
       throw new Refusal(
         'conflict',
         'Remove your own with DELETE /v1/me/second-factor, which asks who you are.',
       );
+    await insistOnReach(tenant, acting, userId);
     const confirmed = await hasFactor(tenant.sql, userId);
     if (!(await removeFactor(tenant.sql, userId)))
       throw new Refusal('conflict', 'This person has no second factor.');

@@ -1,6 +1,7 @@
 import { newId } from '../ids.ts';
 import type { Sql } from '../scope.ts';
 import { emailKey } from './invitation.ts';
+import { lockPersonRow } from './person.ts';
 
 /** Ways to a new password, mailed: single use, for an hour, the newest of a person alone. The token is kept as a hash. */
 const validMinutes = 60;
@@ -15,6 +16,7 @@ export async function activePersonByEmail(sql: Sql, email: string): Promise<stri
 export type Reset = { id: string; expiresAt: Date };
 
 export async function openReset(sql: Sql, userId: string, askedBy: string): Promise<Reset> {
+  await lockPersonRow(sql, userId);
   await sql(
     "DELETE FROM password_resets WHERE user_id = $1 AND used_at IS NULL OR expires_at < now() - interval '1 day'",
     [userId],
@@ -53,24 +55,28 @@ export async function withdrawReset(sql: Sql, id: string): Promise<void> {
   await sql('DELETE FROM password_resets WHERE id = $1 AND used_at IS NULL', [id]);
 }
 
-const usable = 'r.token_hash = $1 AND r.used_at IS NULL AND r.expires_at > now()';
+const usable =
+  "r.token_hash = $1 AND r.used_at IS NULL AND r.expires_at > now() AND u.id = r.user_id AND u.state = 'active'";
 
 /** Whose reset this token opens. */
 export async function resetByToken(sql: Sql, tokenHash: string): Promise<string | undefined> {
   const [row] = await sql<{ user_id: string }>(
-    `SELECT r.user_id FROM password_resets r JOIN users u ON u.id = r.user_id WHERE ${usable} AND u.state = 'active'`,
+    `SELECT r.user_id FROM password_resets r, users u WHERE ${usable}`,
     [tokenHash],
   );
   return row?.user_id;
 }
 
-/** Uses it up: of two at once, one. */
+/** Uses it up, with its person held: of two at once, one. */
 export async function useReset(
   sql: Sql,
   tokenHash: string,
 ): Promise<{ id: string; userId: string } | undefined> {
+  const userId = await resetByToken(sql, tokenHash);
+  if (!userId) return undefined;
+  await lockPersonRow(sql, userId);
   const [row] = await sql<{ id: string; userId: string }>(
-    `UPDATE password_resets r SET used_at = now() WHERE ${usable} RETURNING id, user_id AS "userId"`,
+    `UPDATE password_resets r SET used_at = now() FROM users u WHERE ${usable} RETURNING r.id, r.user_id AS "userId"`,
     [tokenHash],
   );
   return row;

@@ -2,6 +2,7 @@ import type { Row, Statement } from '../batch.ts';
 import { newId, schemaOf } from '../ids.ts';
 import type { Sql, TenantScope } from '../scope.ts';
 import { digest, newToken } from '../secrets.ts';
+import type { Visible } from '../visible.ts';
 import { securityPolicyOf } from './security-policy.ts';
 
 /** Sign-in sessions. The token is shown once; only its hash is kept. */
@@ -120,13 +121,14 @@ export function sessionById(tenantId: string, id: string): Statement {
 export function sessionList(
   tenantId: string,
   userId: string,
-  after: string | undefined,
-  limit: number,
+  visible: Visible,
+  { cursor, limit }: { cursor?: string | undefined; limit: number },
 ): Statement {
+  const may = visible(4);
   return {
-    text: `SELECT ${columns} FROM ${schemaOf(tenantId)}.sessions s
-           WHERE s.user_id = $1 AND ${live} AND ($2::text IS NULL OR s.id < $2) ORDER BY s.id DESC LIMIT $3`,
-    values: [userId, after ?? null, limit],
+    text: `SELECT * FROM (SELECT ${columns} FROM ${schemaOf(tenantId)}.sessions s WHERE s.user_id = $1 AND ${live}) theirs
+           WHERE ($2::text IS NULL OR id < $2) AND ${may.text} ORDER BY id DESC LIMIT $3`,
+    values: [userId, cursor ?? null, limit, ...may.values],
   };
 }
 
@@ -152,6 +154,18 @@ export async function endAllSessions({ sql }: TenantScope): Promise<number> {
 export async function fullSession(sql: Sql, userId: string, id: string): Promise<void> {
   await sql("UPDATE sessions SET stage = 'full' WHERE id = $1", [id]);
   await sql("DELETE FROM sessions WHERE user_id = $1 AND stage = 'enrolment'", [userId]);
+}
+
+const enrolMinutes = 15;
+
+/** Whether the password was given just now, to a session that is good for nothing but setting up a second factor. */
+export async function openedToEnrol(sql: Sql, id: string): Promise<boolean> {
+  const found = await sql(
+    `SELECT id FROM sessions WHERE id = $1 AND stage = 'enrolment'
+       AND created_at > now() - make_interval(mins => ${enrolMinutes})`,
+    [id],
+  );
+  return found.length > 0;
 }
 
 export async function enrolSessionsOf(sql: Sql, userId: string): Promise<void> {

@@ -3,6 +3,7 @@ import { schemaOf } from '../ids.ts';
 import { type Place, readInTenant, type Sql } from '../scope.ts';
 import { derive, keyedHash } from '../secrets.ts';
 import { emailKey } from './invitation.ts';
+import { lockPersonRow } from './person.ts';
 
 /**
  * Attempts to prove who one is, counted before they are looked at, so that many at once are counted as many; what
@@ -27,6 +28,21 @@ const keyed = (text: string) => keyedHash(derive(config().rootKey, 'sign-in'), t
 /** Named by the person, so that places do not tell who shares an address. */
 const placeKey = (userId: string, subnet: string) => keyed(`place ${userId} ${subnet}`);
 
+const factorOf = (schema: string) => `EXISTS (
+  SELECT FROM ${schema}second_factors f WHERE f.user_id = u.id AND f.confirmed_at IS NOT NULL) AS factor`;
+
+/** How they prove themselves at this moment, held until the transaction ends; undefined when they may not sign in. */
+export async function personNow(sql: Sql, userId: string): Promise<Person | undefined> {
+  await lockPersonRow(sql, userId);
+  const [row] = await sql<Person>(
+    `SELECT u.id AS "userId", i.secret, ${factorOf('')}
+     FROM users u JOIN identities i ON i.user_id = u.id AND i.kind = 'password'
+     WHERE u.id = $1 AND u.state = 'active'`,
+    [userId],
+  );
+  return row;
+}
+
 /** Counts an attempt on an account and reads what it is to be compared with; one round trip, whoever it is about. */
 export async function beginAttempt(
   place: Place,
@@ -37,8 +53,7 @@ export async function beginAttempt(
   const schema = schemaOf(place.tenantId);
   const [people = []] = await readInTenant(place, [
     {
-      text: `SELECT u.id, i.secret, p.places, EXISTS (
-               SELECT FROM ${schema}.second_factors f WHERE f.user_id = u.id AND f.confirmed_at IS NOT NULL) AS factor
+      text: `SELECT u.id, i.secret, p.places, ${factorOf(`${schema}.`)}
              FROM ${schema}.users u JOIN ${schema}.identities i ON i.user_id = u.id AND i.kind = 'password'
                LEFT JOIN LATERAL (SELECT string_agg(place, ' ') AS places FROM ${schema}.sign_in_places WHERE user_id = u.id) p ON true
              WHERE u.email_key = $1 AND u.state = 'active'`,

@@ -146,5 +146,8 @@ describe('forgotten passwords', () => {
     assert.match(page.text, /A new password/);
     const script = await callerOf().call('GET', '/password-resets/page/choose.js');
     assert.match(script.text, /\/v1\/password-resets\//);
+    const style = await callerOf().call('GET', /href="(\/[^"]+\.css)"/.exec(page.text)?.[1] ?? '');
+    assert.match(String(style.headers['content-type']), /^text\/css/);
+    assert.match(style.text, /font:/);
   });
 });

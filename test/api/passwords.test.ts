@@ -65,7 +65,8 @@ describe('passwords', () => {
     assert.equal((await callerOf(other.token).call('GET', '/v1/me')).status, 401);
     assert.equal((await signIn(acme.tenant, acme)).status, 401);
     assert.equal((await signIn(acme.tenant, { ...acme, password: another })).status, 201);
-    const [event] = await trail(acme.tenant.id, 'update Password');
+    const [refused, event] = await trail(acme.tenant.id, 'update Password');
+    assert.equal(refused?.outcome, 'refused');
     assert.deepEqual(event?.details, { sessionsEnded: 1 });
   });
 
@@ -81,5 +82,12 @@ describe('passwords', () => {
     for (let tries = 0; tries < 12; tries++)
       statuses.push((await change(acme, `guess number ${tries}`, another)).status);
     assert.deepEqual(statuses, [...Array(10).fill(400), 429, 429]);
+    const { body: me } = await acme.call<{ id: string }>('GET', '/v1/me');
+    const events = await trail(acme.tenant.id, 'update Password');
+    assert.deepEqual(
+      events.map(({ outcome, actor, details }) => [outcome, actor.id, details.code]),
+      statuses.map((status) => ['refused', me.id, status === 429 ? 'rate-limited' : 'invalid-request']),
+    );
+    assert.doesNotMatch(JSON.stringify(events), /guess number/);
   });
 });

@@ -11,7 +11,7 @@ import { type Member, member, sharedUrl } from '../support/tenants.ts';
 const wrong = 'not the password';
 
 /** Statuses in order, counted: [[401, 10], [429, 2]]. */
-const counted = (statuses: number[]) =>
+const counted = (statuses: unknown[]) =>
   [...Map.groupBy(statuses, (status) => status)].map(([status, all]) => [status, all.length]);
 
 async function guess(
@@ -47,6 +47,13 @@ describe('sign-in by guessing', () => {
     const right = await signInFrom('127.0.0.1', tenant, { email });
     assert.equal(right.status, 429);
     assert.equal(right.code, 'rate-limited');
+    const noted = await inTenant(await placed(tenant.id), ({ sql }) =>
+      sql("SELECT rule FROM audit_events WHERE outcome = 'refused' ORDER BY seq"),
+    );
+    assert.deepEqual(counted(noted.map(({ rule }) => rule)), [
+      ['password', 10],
+      ['too many failed attempts', 3],
+    ]);
     assert.ok(right.retryAfter > 0 && right.retryAfter <= 15 * 60);
     await later(tenant.id, 16);
     assert.equal((await signIn(tenant, { email })).status, 201);

@@ -1,6 +1,7 @@
 import { loadConfig } from '../../config.ts';
 import { useConfig } from '../../models/databases.ts';
 import { newId } from '../../models/ids.ts';
+import { hashPassword } from '../../models/passwords.ts';
 import { inTenant, type Place } from '../../models/scope.ts';
 import { digest, newToken } from '../../models/secrets.ts';
 import { placeOf, systemTenantId } from '../../models/system/tenant.ts';
@@ -8,6 +9,7 @@ import { openSession } from '../../models/tenant/session.ts';
 import { type BuiltInRole, tenantRoles } from '../../policies/permissions.ts';
 import { type Caller, callerOf } from './client.ts';
 import { handed } from './environment.ts';
+import { password } from './tenants.ts';
 
 /** People and keys with any role, made past the API, which has no way of adding them yet. */
 export function useSharedModels(): void {
@@ -39,12 +41,16 @@ export function holderOf(role: BuiltInRole, tenantId: string): Promise<KeyHolder
   return keyHolder(known.includes(role) ? tenantId : systemTenantId, role);
 }
 
+/** Hashed once for all of them. */
+const theirs = hashPassword(password);
+
 /** A person with a session, as if they had accepted an invitation and signed in. */
 export async function signedInPerson(tenantId: string, ...roles: BuiltInRole[]): Promise<KeyHolder> {
   const id = newId('usr');
   const email = `${id}@example.com`;
   const opened = await inTenant(await placed(tenantId), async (tenant) => {
     await tenant.User.create({ id, email, emailKey: email, name: 'A Person', state: 'active' });
+    await tenant.Identity.create({ id: newId('idn'), userId: id, kind: 'password', secret: await theirs });
     for (const role of roles) await tenant.RoleAssignment.create({ principalId: id, role });
     return openSession(tenant, tenantId, id, { source: 'test' });
   });

@@ -76,7 +76,7 @@ export const acceptable: Record<string, (() => unknown) | null> = {
   'post /password-resets': () => ({ email: 'nobody@example.com' }),
   'post /password-resets/:token': () => ({ password }),
   'post /users/:userId/password-reset': null,
-  'post /me/second-factor': null,
+  'post /me/second-factor': () => ({ currentPassword: 'not the password' }),
   'post /me/second-factor/confirmation': () => ({ code: '000000' }),
   'delete /me/second-factor': () => ({ code: '000000' }),
   'delete /users/:userId/second-factor': null,
