@@ -149,6 +149,29 @@ describe('API keys', () => {
       assert.equal((await key.call('POST', path, {}, { 'if-match': '"1"' })).status, 200);
     });
 
+    it('R4.1 is for the new token alone: who found the old one makes no key with it and locks nobody out', async () => {
+      const key = await made(builder);
+      const { body: next } = await rotated(builder, key, { overlapSeconds: 3_600 });
+      const owner = callerOf(next.token);
+      assertRefused(await rotated(key, key, { overlapSeconds: 0 }), 403, /with the new one/);
+      assertRefused(await rotated(key, await made(builder)), 403, /with the new one/);
+      assertRefused(await asking(key, { name: 'x', kind: 'user' }), 403, /with the new one/);
+      assert.deepEqual([await reads(key), await reads(owner)], [200, 200]);
+      assert.equal((await rotated(owner, key, { overlapSeconds: 0 })).status, 200);
+    });
+
+    it('R4.1 is for the new token of a session as well', async () => {
+      const person = await signedInPerson(acme.tenant.id, 'builder');
+      const key = await made(person);
+      await inAcme((sql) => sql('UPDATE sessions SET rotate = true WHERE user_id = $1', [person.id]));
+      const { headers } = await person.call('GET', '/v1/me');
+      const next = callerOf(String(headers['freehold-session']));
+      assert.equal(await reads(person), 200);
+      assertRefused(await asking(person, { name: 'x', kind: 'user' }), 403, /with the new one/);
+      assertRefused(await rotated(person, key), 403, /with the new one/);
+      assert.equal((await asking(next, { name: 'x', kind: 'user' })).status, 201);
+    });
+
     it('R4.1 takes at most a week', async () => {
       const reply = await rotated(builder, await made(builder), { overlapSeconds: 604_801 });
       assert.equal(reply.status, 400);
