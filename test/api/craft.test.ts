@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { gzipSync } from 'node:zlib';
+import { describe as inFull } from '../../api/serve.ts';
 import { inTenant } from '../../models/scope.ts';
 import { type Caller, callerOf, operator, type Reply, send } from '../support/client.ts';
 import { type KeyHolder, keyHolder, placed, useSharedModels } from '../support/people.ts';
@@ -334,5 +335,21 @@ describe('a method', () => {
     const path = `/v1/agents/${made.id}`;
     await acme.call('GET', `${path}?_method=DELETE`, undefined, { 'x-http-method-override': 'DELETE' });
     assert.equal((await acme.call('GET', path)).status, 200);
+  });
+});
+
+describe('an error of ours', () => {
+  it('R1.2 is logged with what the database said beneath it, and without the values it quotes', async () => {
+    const { name } = (await make(acme, agent(), freshSlug('key'))).body;
+    const place = await placed(acme.tenant.id);
+    const thrown = await inTenant(place, ({ sql }) =>
+      sql(
+        'INSERT INTO agents (id, name, name_key, model) SELECT id, name, name_key, model FROM agents WHERE name = $1',
+        [name],
+      ),
+    ).catch((cause: unknown) => cause);
+    const told = inFull(thrown);
+    assert.match(told, /caused by: error: duplicate key value .*\(23505\)/s);
+    assert.ok(!told.includes(name));
   });
 });
