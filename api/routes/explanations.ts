@@ -46,8 +46,10 @@ export const explain = tenantRead({
       })
       .meta({ id: 'Explanation' }),
   },
-  load: ({ params: { requestId }, tenantId }) => refusalByRequest(tenantId, requestId),
-  handle: async ({ row, rights, me, place, tenantId }) => {
+  filtered: true,
+  load: ({ params: { requestId }, tenantId, ids, visible }) =>
+    refusalByRequest(tenantId, requestId, { ids, visible }),
+  handle: async ({ row, rights, me, principal, place, tenantId }) => {
     const everything = authorize(rights, 'read', { type: 'Refusal', object: {} }).allowed;
     const people = await readInTenant(place, [administrators(tenantId)]);
     const namesPeople = authorize(rights, 'read', { type: 'User', object: {} }).allowed;

@@ -136,6 +136,23 @@ describe('asking why', () => {
     assert.equal(seen.body.subject.id, agentId);
   });
 
+  it('R4.5 is one’s own, whoever else calls their request the same', async () => {
+    const [one, other] = [await someone('viewer'), await someone('viewer')];
+    const requestId = freshSlug('request');
+    for (const as of [one, other, acme])
+      await as.call(
+        'PATCH',
+        `/v1/agents/${newId('agt')}`,
+        { model: as.token },
+        { 'x-request-id': requestId },
+      );
+    const seenBy = async (as: KeyHolder) =>
+      (await explained(as, requestId)).body as Explanation & { principalId: string };
+    for (const as of [one, other]) assert.equal((await seenBy(as)).principalId, as.id);
+    assert.equal((await explained(await someone('builder'), requestId)).status, 404);
+    assert.equal((await explained(await someone('auditor'), requestId)).status, 200);
+  });
+
   it('R4.5 knows refusals that are no question of rights as well', async () => {
     const name = freshSlug('twice');
     await acme.call('POST', '/v1/agents', { name, model: 'demo' });
