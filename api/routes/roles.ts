@@ -29,7 +29,8 @@ const name = z
   .string()
   .regex(/^[a-z][a-z0-9-]{1,39}$/, 'must be 2 to 40 lower-case letters, digits and hyphens, a letter first')
   .refine((text) => !isBuiltIn(text) && !text.startsWith('platform-'), 'is the name of a built-in role');
-export const roleParam = z.string().max(40);
+/** Also of built-in roles, so without what `name` refuses. */
+export const roleParam = z.string().regex(/^[a-z][a-z0-9-]{1,39}$/, 'must be the name of a role');
 const params = z.strictObject({ role: roleParam });
 const description = z.string().max(500, 'must have at most 500 characters');
 
