@@ -3,6 +3,7 @@ import { auditInTenant } from '../../models/audit.ts';
 import { newId } from '../../models/ids.ts';
 import { within } from '../support/keys.ts';
 import { type KeyHolder, signedInPerson, useSharedModels } from '../support/people.ts';
+import { allow, madeAgent, madeRole } from '../support/roles.ts';
 import { freshSlug, type Member, member } from '../support/tenants.ts';
 
 type Simulation = {
@@ -136,6 +137,29 @@ describe('asking why', () => {
     const { headers } = await person.call('PATCH', `/v1/agents/${agentId}`, { description: 'x' });
     const seen = await explained(acme, String(headers['x-request-id']));
     assert.equal(seen.body.subject.id, agentId);
+  });
+
+  it('R4.3 tells nobody fields that are hidden from them, neither the refused nor an overseer', async () => {
+    const agent = await madeAgent(acme, { tags: ['canary'], environment: 'staging' });
+    const readsModel = allow('read', { fields: ['model'] });
+    const why = { effect: 'allow', action: 'read', subject: 'Refusal' };
+    const [narrow, overseer] = await Promise.all([
+      madeRole(acme, [readsModel, { ...why, when: { ownerId: 'me' } }]),
+      madeRole(acme, [readsModel, why]),
+    ]);
+    const person = await someone(narrow);
+    const own = await refusedAt(person, agent);
+    for (const reader of [person, await someone(overseer)]) {
+      const { status, body } = await explained(reader, own);
+      assert.deepEqual([status, body.inputs], [200, {}]);
+    }
+    const blind = await someone(await madeRole(acme, [why]));
+    assert.equal((await explained(blind, own)).body.inputs, null);
+    assert.deepEqual((await explained(acme, own)).body.inputs, {
+      own: false,
+      tags: ['canary'],
+      environment: 'staging',
+    });
   });
 
   it('R4.5 is one’s own, whoever else calls their request the same', async () => {
