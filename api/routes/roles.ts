@@ -93,7 +93,8 @@ export const changeRole = tenantWrite({
     insistOwn(row);
     requireVersion(call, Number(row.version));
     const before = present(row);
-    const change = { tenantId, role: String(row.name), was: row.rules as Rule[], author: rights };
+    const ids = [principal.id, call.me];
+    const change = { ids, tenantId, role: String(row.name), was: row.rules as Rule[], author: rights };
     const preview = body.rules && (await judged(tenant, { ...change, will: body.rules }));
     await updateRole(tenant.sql, change.role, body);
     if (body.rules) {
@@ -143,7 +144,7 @@ const content = ({ title, description: about, rules: held }: ReturnType<typeof p
   rules: held,
 });
 
-type Change = { tenantId: string; role: string; was: Rule[]; will: Rule[]; author: Rights };
+type Change = { ids: string[]; tenantId: string; role: string; was: Rule[]; will: Rule[]; author: Rights };
 
 /** Refuses what the author may not decide, and says who would gain and lose what. */
 async function judged({ sql }: TenantScope, change: Change) {
@@ -152,7 +153,7 @@ async function judged({ sql }: TenantScope, change: Change) {
   insistHeld(author, rightsBy(role, will), 'The role as it would be');
   const standings = [];
   for (const holder of await holdersOf(sql, role)) standings.push(await standingOf(sql, holder, change));
-  return affectedBy(sql, standings);
+  return affectedBy(sql, standings, { rights: author, ids: change.ids });
 }
 
 /** Also a deny takes away, so whoever holds the role must not reach further than the author. */

@@ -5,6 +5,7 @@ import { revokeInvitationsBy } from '../../models/tenant/inviting.ts';
 import { handOn, removeUser, type Work, workOf } from '../../models/tenant/removal.ts';
 import { insistSeats, lockSeats } from '../../models/tenant/seats.ts';
 import { deactivateUser, reactivateUser, userById, userNow } from '../../models/tenant/user.ts';
+import { visibleTo } from '../../models/visible.ts';
 import { Refusal } from '../../policies/refusal.ts';
 import { endErrands } from '../errands.ts';
 import { etag } from '../present.ts';
@@ -116,7 +117,9 @@ export const removePerson = tenantWrite({
     const { tenantId, principal, requestId } = call;
     const { sql } = tenant;
     const before = await lockPerson(tenant, call, userId, 'remove');
-    const work = await workOf(sql, userId);
+    const work = await workOf(sql, userId, (subject) =>
+      visibleTo(call.rights, subject, [principal.id, call.me]),
+    );
     const heir = await heirOf(sql, {
       tenantId,
       userId,

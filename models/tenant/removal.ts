@@ -1,5 +1,7 @@
+import type { SubjectType } from '../../policies/permissions.ts';
 import type { Row } from '../batch.ts';
 import type { Sql } from '../scope.ts';
+import type { Visible } from '../visible.ts';
 
 /**
  * Removing a person: what they own is handed to somebody else and nothing is lost with them but their own ways in.
@@ -8,6 +10,7 @@ import type { Sql } from '../scope.ts';
  */
 export const handedOn = ['agents'] as const;
 export const endsWith = ['api_keys'] as const;
+const kindOf: Record<(typeof handedOn)[number], SubjectType> = { agents: 'Agent' };
 
 const sampleMax = 5;
 
@@ -15,17 +18,24 @@ const theirs = `owner_id = $1 OR owner_id IN (SELECT id FROM api_keys WHERE owne
 
 export type Work = Record<string, { count: number; sample: { id: string; name: string }[] }>;
 
-export async function workOf(sql: Sql, userId: string): Promise<Work> {
+/** Counts everything, for it decides whether an heir is needed; names what the asker may read. */
+export async function workOf(
+  sql: Sql,
+  userId: string,
+  visible: (subject: SubjectType) => Visible,
+): Promise<Work> {
   const work: Work = {};
   for (const table of handedOn) {
-    const sample = await sql<{ id: string; name: string; count: number }>(
-      `SELECT id, name, count(*) OVER ()::int AS count FROM ${table} WHERE ${theirs} ORDER BY id LIMIT ${sampleMax}`,
+    const may = visible(kindOf[table])(2);
+    const [counted] = await sql<{ count: number }>(
+      `SELECT count(*)::int AS count FROM ${table} WHERE ${theirs}`,
       [userId],
     );
-    work[table] = {
-      count: sample[0]?.count ?? 0,
-      sample: sample.map(({ id, name }) => ({ id, name })),
-    };
+    const sample = await sql<{ id: string; name: string }>(
+      `SELECT id, name FROM ${table} WHERE (${theirs}) AND ${may.text} ORDER BY id LIMIT ${sampleMax}`,
+      [userId, ...may.values],
+    );
+    work[table] = { count: counted?.count ?? 0, sample };
   }
   return work;
 }

@@ -95,6 +95,28 @@ describe('asking why', () => {
     for (const body of wrong) assert.equal((await ask(body)).status, 422);
   });
 
+  it('R4.5 does not tell by a simulation what the asker may not read', async () => {
+    const agent = await madeAgent(acme, { tags: ['canary'], environment: 'staging' });
+    const asks = { effect: 'allow', action: 'simulate', subject: 'Permission' };
+    const [blind, narrow] = [
+      await someone(await madeRole(acme, [asks])),
+      await someone(await madeRole(acme, [asks, allow('read', { fields: ['model'] })])),
+    ];
+    const { id: builder } = await someone('builder');
+    const ask = (as: KeyHolder, id: string) =>
+      as.call<Simulation & { detail: string }>('POST', '/v1/permissions/simulations', {
+        principalId: builder,
+        action: 'update',
+        subject: { type: 'Agent', id },
+      });
+    const nowhere = newId('agt');
+    const [hidden, absent] = [await ask(blind, agent), await ask(blind, nowhere)];
+    assert.deepEqual([hidden.status, absent.status], [422, 422]);
+    assert.equal(hidden.body.detail, absent.body.detail.replace(nowhere, agent));
+    const { status, body } = await ask(narrow, agent);
+    assert.deepEqual([status, body.allowed, body.inputs], [200, true, {}]);
+  });
+
   it('R4.5 afterwards: rule, inputs, roles and who can change it, for whoever was refused', async () => {
     const person = await someone('viewer', 'builder', frozen);
     const refusal = await person.call<{ explanation: string }>('PATCH', `/v1/agents/${agentId}`, {
