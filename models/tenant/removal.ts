@@ -16,7 +16,8 @@ const sampleMax = 5;
 
 const theirs = `owner_id = $1 OR owner_id IN (SELECT id FROM api_keys WHERE owner_id = $1)`;
 
-export type Work = Record<string, { count: number; sample: { id: string; name: string }[] }>;
+type Named = { count: number; sample: { id: string; name: string }[] };
+export type Work = Record<string, Named>;
 
 /** Counts everything, for it decides whether an heir is needed; names what the asker may read. */
 export async function workOf(
@@ -25,19 +26,29 @@ export async function workOf(
   visible: (subject: SubjectType) => Visible,
 ): Promise<Work> {
   const work: Work = {};
-  for (const table of handedOn) {
-    const may = visible(kindOf[table])(2);
-    const [counted] = await sql<{ count: number }>(
-      `SELECT count(*)::int AS count FROM ${table} WHERE ${theirs}`,
-      [userId],
-    );
-    const sample = await sql<{ id: string; name: string }>(
-      `SELECT id, name FROM ${table} WHERE (${theirs}) AND ${may.text} ORDER BY id LIMIT ${sampleMax}`,
-      [userId, ...may.values],
-    );
-    work[table] = { count: counted?.count ?? 0, sample };
-  }
+  for (const table of handedOn)
+    work[table] = await named(sql, `${table} WHERE (${theirs})`, { userId, visible: visible(kindOf[table]) });
   return work;
+}
+
+/** Services must not stop with a colleague: the keys they made for services stay good, and somebody has to know. */
+export async function serviceKeysBy(sql: Sql, userId: string, visible: Visible): Promise<Named> {
+  const made = `api_keys WHERE owner_id IS NULL AND revoked_at IS NULL
+    AND (expires_at IS NULL OR expires_at > now())
+    AND (created_by = $1 OR created_by IN (SELECT id FROM api_keys WHERE owner_id = $1))`;
+  return named(sql, made, { userId, visible });
+}
+
+type Whose = { userId: string; visible: Visible };
+
+async function named(sql: Sql, found: string, { userId, visible }: Whose): Promise<Named> {
+  const may = visible(2);
+  const [counted] = await sql<{ count: number }>(`SELECT count(*)::int AS count FROM ${found}`, [userId]);
+  const sample = await sql<Named['sample'][number]>(
+    `SELECT id, name FROM ${found} AND ${may.text} ORDER BY id LIMIT ${sampleMax}`,
+    [userId, ...may.values],
+  );
+  return { count: counted?.count ?? 0, sample };
 }
 
 export async function handOn(sql: Sql, userId: string, heir: string): Promise<void> {
