@@ -121,12 +121,11 @@ export function parseCall<P extends Shape, Q extends Shape, B extends Shape>(
 ): Call<P, Q, B> {
   const { request, requestId, source } = incoming;
   const params = (declared.params ?? nothing).safeParse(request.params);
-  if (!params.success) {
-    const [{ message = '' } = {}] = params.error.issues;
-    throw nothingAt(message);
+  const unkept = Object.values(request.params).some((text) => textFault(String(text), '').length > 0);
+  if (!params.success || unkept) {
+    const [{ message = 'holds a NUL or half of a character' } = {}] = params.error?.issues ?? [];
+    throw new Refusal('not-found', `There is nothing at this address; what stands in the path ${message}.`);
   }
-  if (Object.values(request.params).some((text) => textFault(String(text), '').length > 0))
-    throw nothingAt('holds a NUL or half of a character');
   // ?tenant= says where the request is, not what it asks for (api/tenant-context.ts).
   const { tenant: _, ...asked } = request.query;
   const query = (declared.query ?? nothing).safeParse(asked);
@@ -152,10 +151,6 @@ export function parseCall<P extends Shape, Q extends Shape, B extends Shape>(
     ifMatch: ifMatchOf(request),
     waitSeconds: waitOf(request),
   };
-}
-
-function nothingAt(fault: string): Refusal {
-  return new Refusal('not-found', `There is nothing at this address; what stands in the path ${fault}.`);
 }
 
 export function bodyOf(request: Request, csv?: (text: string) => unknown): unknown {

@@ -3,7 +3,6 @@ import { auditInTenant } from '../../models/audit.ts';
 import { newId } from '../../models/ids.ts';
 import { within } from '../support/keys.ts';
 import { type KeyHolder, signedInPerson, useSharedModels } from '../support/people.ts';
-import { allow, madeAgent, madeRole } from '../support/roles.ts';
 import { freshSlug, type Member, member } from '../support/tenants.ts';
 
 type Simulation = {
@@ -95,28 +94,6 @@ describe('asking why', () => {
     for (const body of wrong) assert.equal((await ask(body)).status, 422);
   });
 
-  it('R4.5 does not tell by a simulation what the asker may not read', async () => {
-    const agent = await madeAgent(acme, { tags: ['canary'], environment: 'staging' });
-    const asks = { effect: 'allow', action: 'simulate', subject: 'Permission' };
-    const [blind, narrow] = [
-      await someone(await madeRole(acme, [asks])),
-      await someone(await madeRole(acme, [asks, allow('read', { fields: ['model'] })])),
-    ];
-    const { id: builder } = await someone('builder');
-    const ask = (as: KeyHolder, id: string) =>
-      as.call<Simulation & { detail: string }>('POST', '/v1/permissions/simulations', {
-        principalId: builder,
-        action: 'update',
-        subject: { type: 'Agent', id },
-      });
-    const nowhere = newId('agt');
-    const [hidden, absent] = [await ask(blind, agent), await ask(blind, nowhere)];
-    assert.deepEqual([hidden.status, absent.status], [422, 422]);
-    assert.equal(hidden.body.detail, absent.body.detail.replace(nowhere, agent));
-    const { status, body } = await ask(narrow, agent);
-    assert.deepEqual([status, body.allowed, body.inputs], [200, true, {}]);
-  });
-
   it('R4.5 afterwards: rule, inputs, roles and who can change it, for whoever was refused', async () => {
     const person = await someone('viewer', 'builder', frozen);
     const refusal = await person.call<{ explanation: string }>('PATCH', `/v1/agents/${agentId}`, {
@@ -161,29 +138,6 @@ describe('asking why', () => {
     assert.equal(seen.body.subject.id, agentId);
   });
 
-  it('R4.3 tells nobody fields that are hidden from them, neither the refused nor an overseer', async () => {
-    const agent = await madeAgent(acme, { tags: ['canary'], environment: 'staging' });
-    const readsModel = allow('read', { fields: ['model'] });
-    const why = { effect: 'allow', action: 'read', subject: 'Refusal' };
-    const [narrow, overseer] = await Promise.all([
-      madeRole(acme, [readsModel, { ...why, when: { ownerId: 'me' } }]),
-      madeRole(acme, [readsModel, why]),
-    ]);
-    const person = await someone(narrow);
-    const own = await refusedAt(person, agent);
-    for (const reader of [person, await someone(overseer)]) {
-      const { status, body } = await explained(reader, own);
-      assert.deepEqual([status, body.inputs], [200, {}]);
-    }
-    const blind = await someone(await madeRole(acme, [why]));
-    assert.equal((await explained(blind, own)).body.inputs, null);
-    assert.deepEqual((await explained(acme, own)).body.inputs, {
-      own: false,
-      tags: ['canary'],
-      environment: 'staging',
-    });
-  });
-
   it('R4.5 is one’s own, whoever else calls their request the same', async () => {
     const [one, other] = [await someone('viewer'), await someone('viewer')];
     const requestId = freshSlug('request');
@@ -205,16 +159,11 @@ describe('asking why', () => {
     const person = await someone('admin');
     for (const [method, role] of [
       ['GET', 'a%00b'],
-      ['PATCH', 'a%00b'],
       ['DELETE', 'a%00b'],
       ['GET', '%ED%A0%80'],
     ] as const) {
-      const reply = await person.call(
-        method,
-        `/v1/roles/${role}`,
-        method === 'PATCH' ? { title: 'x' } : undefined,
-      );
-      assert.ok([400, 404].includes(reply.status), `${method} ${role} ${reply.text}`);
+      const { status } = await person.call(method, `/v1/roles/${role}`);
+      assert.ok([400, 404].includes(status), `${method} ${role}`);
     }
     for (const method of ['PUT', 'DELETE']) {
       const { status, headers } = await person.call(method, `/v1/users/${person.id}/roles/owner%00`);
