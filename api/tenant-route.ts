@@ -3,6 +3,7 @@ import { auditInTenant } from '../models/audit.ts';
 import type { Row, Statement } from '../models/batch.ts';
 import { inTenant, type Place, readInTenant, type TenantScope } from '../models/scope.ts';
 import type { Credential } from '../models/tenant/credential.ts';
+import { takeTurn } from '../models/tenant/turn.ts';
 import { hiddenFields } from '../policies/authorize.ts';
 import type { Action } from '../policies/permissions.ts';
 import type { Principal } from '../policies/principal.ts';
@@ -65,6 +66,8 @@ type Write<P extends Shape, Q extends Shape, B extends Shape> = Declared<P, Q, B
   Loading<P, Q> & {
     /** What CASL is asked about where nothing is loaded: the object about to be made. */
     makes?: (given: { body: output<B>; me: string }) => Record<string, unknown>;
+    /** Of changes of people and rights: one after the other in each tenant (models/tenant/turn.ts). */
+    inTurn?: true;
     handle: (call: WriteCall<P, Q, B>) => Promise<Answer>;
   };
 
@@ -116,7 +119,7 @@ async function write<P extends Shape, Q extends Shape, B extends Shape>(
   incoming: Incoming,
 ): Promise<Answer> {
   const run = ({ text, values }: Statement) => tenant.sql<Row>(text, values);
-  const [who] = await run(credentialStatement(asker));
+  const who = await identified(spec, asker, tenant);
   const known = await knownAsker(asker, who, incoming, run);
   const { principalId } = known.credential;
   // What is not to be stored is, above all, a secret in the answer.
@@ -140,6 +143,20 @@ async function write<P extends Shape, Q extends Shape, B extends Shape>(
   await auditInTenant(tenant.sql, eventOf(spec, answer, known, rule, incoming));
   if (state.key) await remember(tenant.sql, state.key, answer);
   return answer;
+}
+
+/** Whoever has to wait for their turn is judged by what they may when it has come. */
+async function identified(
+  { inTurn }: { inTurn?: true },
+  asker: Asker,
+  { sql }: TenantScope,
+): Promise<Row | undefined> {
+  const { text, values } = credentialStatement(asker);
+  const [row] = await sql<Row>(text, values);
+  if (!row || !inTurn) return row;
+  await takeTurn(sql);
+  const [now] = await sql<Row>(text, values);
+  return now;
 }
 
 /** A body that is not acceptable is told only to someone whose credential is. */

@@ -77,26 +77,17 @@ type Acting = {
 };
 
 /**
- * The person as they stand, with everybody who changes people waiting: two who deactivate each other do so one after
- * the other, and the second is no longer anybody. Nobody does this to themselves, or to somebody who may more.
+ * The person as they stand, and as they stay until this is done: signing in waits as well. Nobody does this to themselves, or to somebody who may more.
  */
 export async function lockPerson(tenant: TenantScope, acting: Acting, userId: string, what: string) {
   const { sql } = tenant;
-  // In this order everywhere: the person first, then the tenant (models/tenant/holders.ts).
   await sql('SELECT id FROM users WHERE id = $1 FOR UPDATE', [userId]);
-  await sql('SELECT id FROM tenant FOR UPDATE');
-  const { tenantId, principal, me, rights } = acting;
+  const { tenantId, me, rights } = acting;
   if (me === userId)
     throw new Refusal('conflict', `Nobody can ${what} themselves; have another administrator do it.`);
-  if (principal.kind === 'user' || me !== principal.id) await insistActive(tenant, me);
   const person = await shownUser(tenant, tenantId, userId);
   requireVersion(acting, Number(person.version));
   const roles = person.roles as string[]; // text[] in the statement behind it
   insistHeld(rights, await rightsOfRoles(sql, tenantId, roles), 'This person');
   return person;
-}
-
-async function insistActive({ sql }: TenantScope, userId: string): Promise<void> {
-  const [active] = await sql("SELECT id FROM users WHERE id = $1 AND state = 'active'", [userId]);
-  if (!active) throw new Refusal('unauthenticated', 'Your own access has just ended.');
 }

@@ -72,6 +72,7 @@ export const makeKey = tenantWrite({
   tag,
   summary: 'Make an API key: one’s own, or one for a service',
   permit: ['create', 'ApiKey'],
+  inTurn: true,
   notStored: once,
   body: z.strictObject({
     name: line(100),

@@ -39,6 +39,7 @@ export const inviteMany = tenantWrite({
   tag: 'Invitations',
   summary: 'Invite many people: all of them, or none when a row is at fault',
   permit: ['create', 'Invitation'],
+  inTurn: true,
   query: z.strictObject({ dryRun }),
   body: z.strictObject({
     invitations: z

@@ -43,6 +43,7 @@ export const makeSeparation = tenantWrite({
   tag,
   summary: 'Say which roles nobody may hold together; refused while somebody does',
   permit: ['create', 'DutySeparation'],
+  inTurn: true,
   body: z.strictObject({
     name: line(80),
     roles: z
@@ -76,6 +77,7 @@ export const removeSeparation = tenantWrite({
   tag,
   summary: 'Let these roles be held together again',
   permit: ['delete', 'DutySeparation'],
+  inTurn: true,
   params,
   answers: { 204: null },
   load: ({ params: asked, tenantId }) => forUpdate(separationById(tenantId, asked.dutySeparationId)),

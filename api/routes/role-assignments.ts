@@ -40,11 +40,17 @@ export const giveRole = tenantWrite({
   tag,
   summary: 'Give a person a role; with ?dryRun=true says what they would gain and lose',
   permit: ['assign', 'Role'],
+  inTurn: true,
   params,
   query: z.strictObject({ dryRun }),
   answers,
   load: ({ params: { userId }, tenantId }) => person(tenantId, userId),
-  handle: async ({ tenant: { sql }, params: { userId, role }, query, ...call }) => {
+  handle: async ({ tenant: { sql }, params: { userId, role }, query, row, ...call }) => {
+    if (row.state === 'invited')
+      throw new Refusal(
+        'conflict',
+        'This person has not accepted yet; roles come with the invitation: revoke it and invite them with others.',
+      );
     const change = await changeOf(sql, userId, { ...call, role, give: true });
     const fault = await dutyFault(sql, change.after);
     if (fault) throw new Refusal('conflict', fault);
@@ -58,6 +64,7 @@ export const takeRole = tenantWrite({
   tag,
   summary: 'Take a role away from a person; with ?dryRun=true says what they would gain and lose',
   permit: ['assign', 'Role'],
+  inTurn: true,
   params,
   query: z.strictObject({ dryRun }),
   answers,
@@ -104,10 +111,9 @@ async function carriedOut(sql: Sql, change: Change, acting: Acting) {
   const changed = give
     ? await assignRole(sql, holder.id, role, principal.id)
     : await unassignRole(sql, holder.id, role);
-  if (!give) {
-    if (holder.id === me) insistNoLockout(standing.after, 'assign');
-    await insistAdministrator(sql, tenantId);
-  }
+  // What is given may deny as well.
+  if (holder.id === me) insistNoLockout(standing.after, 'assign');
+  await insistAdministrator(sql, tenantId);
   if (dry) {
     const asker = { rights, ids: [principal.id, me] };
     return { status: 200, body: await affectedBy(sql, [{ holder, ...standing }], asker), unchanged: true };

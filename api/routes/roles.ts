@@ -63,6 +63,7 @@ export const makeRole = tenantWrite({
   tag,
   summary: 'Make a role of the organisation’s own; it may allow nothing its maker may not',
   permit: ['create', 'Role'],
+  inTurn: true,
   query: z.strictObject({ dryRun }),
   body: z.strictObject({ name, title: line(80), description: description.default(''), rules }),
   answers: { 200: role, 201: role },
@@ -81,6 +82,7 @@ export const changeRole = tenantWrite({
   tag,
   summary: 'Change a role; with ?dryRun=true says who would gain and lose what',
   permit: ['update', 'Role'],
+  inTurn: true,
   params,
   query: z.strictObject({ dryRun }),
   body: z
@@ -117,6 +119,7 @@ export const removeRole = tenantWrite({
   tag,
   summary: 'Remove a role that nobody holds and nothing names',
   permit: ['delete', 'Role'],
+  inTurn: true,
   params,
   answers: { 204: null },
   load: ({ params: asked, tenantId }) => forUpdate(roleByName(tenantId, asked.role)),

@@ -3,7 +3,7 @@ import { hasFactor } from '../../models/tenant/second-factor.ts';
 import {
   asSecurityPolicy,
   type StoredPolicy,
-  securityPolicyForUpdate,
+  securityPolicyOf,
   securityPolicyStatement,
   storeSecurityPolicy,
 } from '../../models/tenant/security-policy.ts';
@@ -62,9 +62,10 @@ export const changeSecurityPolicy = tenantWrite({
   summary:
     'Be stricter than the platform, or less strict than before; holds for sessions that are there as well',
   permit: ['update', 'SecurityPolicy'],
+  inTurn: true,
   body: z.strictObject(fields).partial().refine(changing, changesNothing),
   handle: async ({ tenant, body, principal, ...call }) => {
-    const { version, ...before } = await securityPolicyForUpdate(tenant.sql);
+    const { version, ...before } = await securityPolicyOf(tenant.sql);
     requireVersion(call, version);
     const after = {
       sessionHours: body.sessionHours ?? before.sessionHours,

@@ -40,6 +40,7 @@ export const deactivate = tenantWrite({
   summary:
     'Stop a person’s access at once: sessions end, keys are refused; what is theirs stays; ?dryRun=true names that',
   permit: ['deactivate', 'User'],
+  inTurn: true,
   params,
   query: z.strictObject({ dryRun }),
   answers: { 200: z.union([user, deactivation]) },
@@ -81,6 +82,7 @@ export const reactivate = tenantWrite({
   tag,
   summary: 'Give a deactivated person their access back',
   permit: ['reactivate', 'User'],
+  inTurn: true,
   params,
   answers: { 200: user },
   load: ({ params: { userId }, tenantId }) => userById(tenantId, userId),
@@ -125,6 +127,7 @@ export const removePerson = tenantWrite({
   tag,
   summary: 'Remove a person and hand what is theirs to another; ?dryRun=true says what that is',
   permit: ['delete', 'User'],
+  inTurn: true,
   params,
   query: z.strictObject({
     handTo: id('usr').optional().meta({ description: 'The active person who shall have their work.' }),

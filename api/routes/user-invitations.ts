@@ -23,6 +23,7 @@ export const inviteUser = tenantWrite({
   tag,
   summary: 'Invite a person, who joins with these roles',
   permit: ['create', 'Invitation'],
+  inTurn: true,
   body: invitee,
   answers: { 201: invitation },
   handle: async ({ tenant, body, rights, ...call }): Promise<Answer> => {

@@ -1,12 +1,14 @@
 import { Refusal } from '../../policies/refusal.ts';
-import { missingFrom } from '../../policies/rights.ts';
+import { compile, type Grant, missingFrom } from '../../policies/rights.ts';
 import { emailDomainAllowed } from '../../policies/security-policy.ts';
 import { newId } from '../ids.ts';
 import type { TenantScope } from '../scope.ts';
 import { dutyFault } from './duty-separation.ts';
+import { insistAdministrator } from './holders.ts';
 import { emailKey } from './invitation.ts';
 import { rightsOfPrincipal, rightsOfRoles } from './rights.ts';
 import { securityPolicyOf } from './security-policy.ts';
+import { takeTurn } from './turn.ts';
 
 /**
  * Turning an invitation into an account, once. Everything it was judged by when it was sent is judged again: what has
@@ -24,6 +26,11 @@ export type Invited = {
   userState: 'invited' | 'active' | 'inactive';
   secret: string | null;
 };
+
+/** Whoever stands behind an invitation must still be somebody who may invite. */
+const inviting: Grant[] = [
+  { role: 'inviter', rule: { effect: 'allow', action: 'create', subject: 'Invitation' } },
+];
 
 const notValid = () =>
   new Refusal('not-found', 'This invitation is not valid: it may be used, expired or withdrawn.');
@@ -52,7 +59,7 @@ export async function acceptInvitation(
   { name, passwordHash }: Given,
 ): Promise<Invited> {
   const { sql } = tenant;
-  // The person before the invitation, as whoever removes a person locks them.
+  await takeTurn(sql);
   await sql(
     'SELECT id FROM users WHERE id = (SELECT user_id FROM invitations WHERE token_hash = $1) FOR UPDATE',
     [tokenHash],
@@ -72,6 +79,8 @@ export async function acceptInvitation(
      ON CONFLICT DO NOTHING`,
     [invited.userId, invited.roles, invited.invitedBy],
   );
+  // What is given to a member may deny them something.
+  if (invited.userState === 'active') await insistAdministrator(sql, tenantId);
   return invited;
 }
 
@@ -85,6 +94,8 @@ async function makeMember(
     [userId, name],
   );
   await Identity.create({ id: newId('idn'), userId, kind: 'password', secret: passwordHash });
+  // What an earlier invitation, or somebody who is gone, may have left is no part of this one.
+  await sql('DELETE FROM role_assignments WHERE principal_id = $1', [userId]);
 }
 
 async function insistStillGood({ sql }: TenantScope, tenantId: string, invited: Invited): Promise<void> {
@@ -95,10 +106,9 @@ async function insistStillGood({ sql }: TenantScope, tenantId: string, invited: 
       'This organisation no longer admits addresses of this domain; ask whoever invited you.',
     );
   if (inviter === null) return;
-  const missing = missingFrom(
-    await rightsOfPrincipal(sql, tenantId, inviter),
-    await rightsOfRoles(sql, tenantId, roles),
-  );
+  const promised = await rightsOfRoles(sql, tenantId, roles);
+  const wanted = compile([...promised.grants, ...inviting]);
+  const missing = missingFrom(await rightsOfPrincipal(sql, tenantId, inviter), wanted);
   if (missing.length > 0)
     throw new Refusal(
       'forbidden',

@@ -109,9 +109,8 @@ function tooLate(end: Date): Refusal {
   });
 }
 
-/** Two creations at once queue on the tenant's row, so that the last free place is given once. */
+/** Creations take turns (turn.ts), so that the last free place is given once. */
 async function refuseOverMax(sql: Sql): Promise<void> {
-  await sql('SELECT id FROM tenant FOR UPDATE');
   const [counted] = await sql<{ count: string }>(`SELECT count(*) FROM api_keys WHERE ${state} = 'active'`);
   if (Number(counted?.count) < keysMax) return;
   throw new Refusal(

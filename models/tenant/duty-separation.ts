@@ -16,7 +16,6 @@ export const separationById = (tenantId: string, id: string): Statement => ({
   values: [id],
 });
 
-/** Waits for assignments that are under way, so that none slips in beside it (models/tenant/holders.ts locks the same row). */
 export async function createSeparation(sql: Sql, given: { name: string; roles: string[] }): Promise<Row> {
   await insistRoles(sql, given.roles);
   try {
@@ -46,9 +45,8 @@ export async function deleteSeparation(sql: Sql, id: string): Promise<void> {
   await sql('DELETE FROM duty_separations WHERE id = $1', [id]);
 }
 
-/** Ids of the people and keys who hold two of these roles; first every assignment under way is waited for. */
+/** Ids of the people and keys who hold two of these roles. */
 export async function holdersOfTwo(sql: Sql, roles: string[]): Promise<string[]> {
-  await lockAssignments(sql);
   const rows = await sql<{ id: string }>(
     `SELECT principal_id AS id FROM role_assignments WHERE role = ANY ($1)
      GROUP BY principal_id HAVING count(*) > 1 ORDER BY 1 LIMIT 20`,
@@ -59,16 +57,10 @@ export async function holdersOfTwo(sql: Sql, roles: string[]): Promise<string[]>
 
 /** Why these roles may not be held by one person, in a sentence; undefined when they may. */
 export async function dutyFault(sql: Sql, roles: string[]): Promise<string | undefined> {
-  await lockAssignments(sql);
   const [broken] = await sql<{ name: string; roles: string[] }>(
     `SELECT name, roles FROM duty_separations
      WHERE cardinality(ARRAY(SELECT unnest(roles) INTERSECT SELECT unnest($1::text[]))) >= 2 ORDER BY id LIMIT 1`,
     [roles],
   );
   return broken && `“${broken.name}” keeps ${broken.roles.join(', ')} apart: nobody may hold two of them.`;
-}
-
-/** Who gives roles and who separates them take turns, so that neither decides by what the other is about to change. */
-async function lockAssignments(sql: Sql): Promise<void> {
-  await sql('SELECT id FROM tenant FOR UPDATE');
 }

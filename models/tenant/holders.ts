@@ -27,10 +27,9 @@ const lastWord = rightsOfBuiltIn(['owner']);
 
 /**
  * A tenant always keeps an active person who may do everything. Asked at the end of whatever could take that away, in
- * its transaction: the tenant's row is locked, so that two who step down at the same moment do so one after the other.
+ * its turn (turn.ts), so that two who step down at the same moment do so one after the other.
  */
 export async function insistAdministrator(sql: Sql, tenantId: string): Promise<void> {
-  await sql('SELECT id FROM tenant FOR UPDATE');
   const holders = await sql<Holder>(`SELECT * FROM (${everyone}) all_of_them WHERE kind = 'user' AND active`);
   const judged = new Map<string, boolean>();
   for (const { roles } of holders) {

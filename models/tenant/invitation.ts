@@ -19,10 +19,6 @@ export async function inviteOwner(tenant: TenantScope, email: string, name: stri
   const userId = known?.id ?? newId('usr');
   if (!known) await tenant.User.create({ id: userId, email, emailKey: key, name, state: 'invited' });
   await tenant.sql(
-    "INSERT INTO role_assignments (principal_id, role) VALUES ($1, 'owner') ON CONFLICT DO NOTHING",
-    [userId],
-  );
-  await tenant.sql(
     `INSERT INTO invitations (id, user_id, roles, state, expires_at)
      SELECT $1, $2, '{owner}', 'pending', now() + make_interval(days => ${validDays})
      WHERE NOT EXISTS (SELECT FROM invitations WHERE user_id = $2)`,

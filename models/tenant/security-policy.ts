@@ -37,12 +37,6 @@ export async function securityPolicyOf(sql: Sql): Promise<StoredPolicy> {
   return asSecurityPolicy(await sql<Row>(`SELECT key, value FROM settings WHERE key IN (${listed})`));
 }
 
-/** Two who change it at once queue on the tenant's row, so that neither overwrites what it has not seen. */
-export async function securityPolicyForUpdate(sql: Sql): Promise<StoredPolicy> {
-  await sql('SELECT id FROM tenant FOR UPDATE');
-  return securityPolicyOf(sql);
-}
-
 /** Holds for sessions that are there already: they end sooner, and wait at the door for a second factor. */
 export async function storeSecurityPolicy(sql: Sql, policy: StoredPolicy): Promise<void> {
   const values = Object.entries(policySettings).map(([name, key]) => [

@@ -11,6 +11,7 @@ import {
   sqlIn,
 } from '../support/invitations.ts';
 import { signedInPerson, useSharedModels } from '../support/people.ts';
+import { give, take } from '../support/roles.ts';
 import { follow, type Member, member, password, type Shown } from '../support/tenants.ts';
 
 /** Rows 29 and 30 of the list of attacks: what a link is worth in other hands, and what a mail can be made to say. */
@@ -73,6 +74,32 @@ describe('an invitation in the wrong hands', () => {
     await sqlIn(acme.tenant, "UPDATE role_assignments SET role = 'viewer' WHERE principal_id = $1", admin.id);
     const late = await accept(tokenTwo);
     assert.deepEqual([late.status, late.body.code], [403, 'forbidden']);
+  });
+
+  it('R4.5 is worth nothing once its inviter may no longer invite, even what they could still give', async () => {
+    const inviter = await signedInPerson(acme.tenant.id, 'admin', 'viewer');
+    const email = freshAddress();
+    await inviteAs(inviter, email, 'viewer');
+    const token = await mailedToken(email);
+    assert.equal((await take(acme, inviter.id, 'admin')).status, 200);
+    assert.equal((await accept(token)).status, 403);
+  });
+
+  it('R4.3 brings the roles it offers and none from before: nobody gives roles to who has not accepted', async () => {
+    const inviter = await signedInPerson(acme.tenant.id, 'owner');
+    const email = freshAddress();
+    const { body } = await inviteAs(inviter, email, 'viewer');
+    const early = await give(inviter, body.userId, 'owner');
+    assert.equal(early.status, 409, early.text);
+    // As if it had been given by an older version.
+    await sqlIn(
+      acme.tenant,
+      "INSERT INTO role_assignments (principal_id, role) VALUES ($1, 'owner')",
+      body.userId,
+    );
+    assert.equal((await accept(await mailedToken(email))).status, 201);
+    const { body: user } = await acme.call<{ roles: string[] }>('GET', `/v1/users/${body.userId}`);
+    assert.deepEqual(user.roles, ['viewer']);
   });
 
   it('R4.5 takes no address in which a second one could hide, and no name that breaks a line', async () => {

@@ -95,6 +95,16 @@ describe('roles, and those who change them', () => {
     assert.equal(self.status, 409, self.text);
   });
 
+  it('R4.1 leave the organisation an active owner also when they are given: a role may deny', async () => {
+    const alone = await member();
+    const { body: me } = await alone.call<{ id: string }>('GET', '/v1/me');
+    const rules = ['assign', 'update'].map((action) => ({ effect: 'deny', action, subject: 'Role' }));
+    const denying = [{ effect: 'deny', action: 'administer', subject: 'Organisation' }];
+    for (const role of [await madeRole(alone, rules), await madeRole(alone, denying)])
+      assert.equal((await give(alone, me.id, role)).status, 409);
+    assert.equal((await alone.call('GET', '/v1/roles')).status, 200);
+  });
+
   it('R4.1 keep one owner when two owners unmake each other at the same moment', async () => {
     const tenant = await member();
     const { body: first } = await tenant.call<{ id: string }>('GET', '/v1/me');
