@@ -22,12 +22,13 @@ type Asker = {
 type Wanted = { kind: KeyKind; roles?: string[] | undefined };
 
 /** Whoever holds no more than a token that was exchanged may have found it; it brings them no way to stay. */
-function insistOnCurrent({ superseded }: Credential): void {
-  if (superseded)
-    throw new Refusal(
-      'forbidden',
-      'This token was exchanged; it is good for a little longer, but keys are made and exchanged with the new one.',
-    );
+function insistOnCurrent({ superseded, session }: Credential): void {
+  if (!superseded) return;
+  const hint = session ? '; an earlier answer brought it, and signing in again brings another' : '';
+  throw new Refusal(
+    'forbidden',
+    `This token was exchanged; it is good for a little longer, but keys are made and exchanged with the new one${hint}.`,
+  );
 }
 
 /** The roles of a key about to be made; undefined when it follows its owner. */

@@ -54,7 +54,7 @@ describe('exchanging the token of a key', () => {
     const { headers } = await person.call('GET', '/v1/me');
     const next = callerOf(String(headers['freehold-session']));
     assert.equal(await reads(person), 200);
-    assertRefused(await asking(person, { name: 'x', kind: 'user' }), 403, /with the new one/);
+    assertRefused(await asking(person, { name: 'x', kind: 'user' }), 403, /signing in again/);
     assertRefused(await rotated(person, key), 403, /with the new one/);
     assert.equal((await asking(next, { name: 'x', kind: 'user' })).status, 201);
   });
