@@ -21,12 +21,23 @@ type Asker = {
 
 type Wanted = { kind: KeyKind; roles?: string[] | undefined };
 
+/** Whoever holds no more than a token that was exchanged may have found it; it brings them no way to stay. */
+function insistOnCurrent({ superseded, session }: Credential): void {
+  if (!superseded) return;
+  const hint = session ? '; an earlier answer brought it, and signing in again brings another' : '';
+  throw new Refusal(
+    'forbidden',
+    `This token was exchanged; it is good for a little longer, but keys are made and exchanged with the new one${hint}.`,
+  );
+}
+
 /** The roles of a key about to be made; undefined when it follows its owner. */
 export async function rolesForKey(
   sql: Sql,
   { kind, roles }: Wanted,
   { tenantId, me, rights, credential }: Asker,
 ): Promise<string[] | undefined> {
+  insistOnCurrent(credential);
   if (kind === 'user' && !me.startsWith('usr_')) {
     throw new Refusal(
       'conflict',
@@ -93,6 +104,7 @@ export async function insistOnOwnHands(
   key: Row,
   { tenantId, me, rights, credential }: Asker,
 ): Promise<void> {
+  insistOnCurrent(credential);
   if (key.owner_id !== null && key.owner_id !== me) {
     throw new Refusal(
       'forbidden',

@@ -14,6 +14,8 @@ type Given<P extends Shape, Q extends Shape> = {
   tenantId: string;
   /** The id of whoever asks, or of the person whose key asks. */
   me: string;
+  /** All ids of whoever asks: what belongs to one of them is their own. */
+  ids: readonly string[];
   /** The rows of the route's subject that may be read, as a condition for the WHERE of a list. */
   visible: Visible;
 };
@@ -55,5 +57,5 @@ export async function readAs<P extends Shape, Q extends Shape>(
 const nobody: Guess = { rights: rightsOfBuiltIn([]), ids: [] };
 
 export function given({ permit: [, subject] }: Permitted, { rights, ids }: Guess, tenantId: string) {
-  return { tenantId, me: ids.at(-1) ?? '', visible: visibleTo(rights, subject, ids) };
+  return { tenantId, me: ids.at(-1) ?? '', ids, visible: visibleTo(rights, subject, ids) };
 }

@@ -121,8 +121,9 @@ export function parseCall<P extends Shape, Q extends Shape, B extends Shape>(
 ): Call<P, Q, B> {
   const { request, requestId, source } = incoming;
   const params = (declared.params ?? nothing).safeParse(request.params);
-  if (!params.success) {
-    const [{ message = '' } = {}] = params.error.issues;
+  const unkept = Object.values(request.params).some((text) => textFault(String(text), '').length > 0);
+  if (!params.success || unkept) {
+    const [{ message = 'holds a NUL or half of a character' } = {}] = params.error?.issues ?? [];
     throw new Refusal('not-found', `There is nothing at this address; what stands in the path ${message}.`);
   }
   // ?tenant= says where the request is, not what it asks for (api/tenant-context.ts).

@@ -113,7 +113,13 @@ export function sendProblem(
   });
 }
 
-function describe(thrown: unknown): string {
+/**
+ * With what is beneath it: Sequelize keeps the error of the database as `original`. Of that only the SQLSTATE and the
+ * message; its detail quotes values, which may be personal.
+ */
+export function describe(thrown: unknown): string {
   if (!(thrown instanceof Error)) return String(thrown);
-  return thrown.cause ? `${thrown.stack}\ncaused by: ${describe(thrown.cause)}` : String(thrown.stack);
+  const { code, original, cause = original } = thrown as Error & { code?: unknown; original?: unknown };
+  const told = `${thrown.stack}${code ? ` (${code})` : ''}`;
+  return cause ? `${told}\ncaused by: ${describe(cause)}` : told;
 }

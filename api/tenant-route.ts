@@ -125,12 +125,16 @@ async function write<P extends Shape, Q extends Shape, B extends Shape>(
   // What is not to be stored is, above all, a secret in the answer.
   if (!spec.notStored)
     state.key = idempotencyKeyOf(incoming.request, principalId, `${spec.method} ${spec.path}`);
+  const told = about(spec, known, asker);
+  const made = spec.makes?.({ body: call.body, me: told.me });
+  // A stored answer is for those who still may; where the object has to be loaded first, what became of it counts.
+  const judge = (rows: Row[]) => permitted(spec, { rows, made }, known, incoming);
+  const early = spec.load ? undefined : judge([]);
   const replayed = state.key && (await claim(tenant.sql, state.key));
   if (replayed) return replayed;
-  const told = about(spec, known, asker);
-  const rows = spec.load ? await run(spec.load({ ...call, ...given(spec, known, told.tenantId) })) : [];
-  const made = spec.makes?.({ body: call.body, me: told.me });
-  const { found, rule } = permitted(spec, { rows, made }, known, incoming);
+  const loaded = async () =>
+    spec.load ? run(spec.load({ ...call, ...given(spec, known, told.tenantId) })) : [];
+  const { found, rule } = early ?? judge(await loaded());
   const insist = (action: Action, object: Record<string, unknown>) => {
     decide(known, { permit: [action, spec.permit[1]], object }, incoming);
   };

@@ -67,13 +67,18 @@ function valuesOf(event: AuditEvent): unknown[] {
     event.subject.type,
     event.subject.id ?? null,
     event.outcome,
-    event.rule ?? null,
-    event.reason ?? null,
+    keepable(event.rule),
+    keepable(event.reason),
     event.requestId ?? null,
     event.operationId ?? null,
     event.source ?? null,
     event.before ? digest(JSON.stringify(event.before)) : null,
     event.after ? digest(JSON.stringify(event.after)) : null,
-    JSON.stringify(event.details ?? {}),
+    JSON.stringify(event.details ?? {}, (_, value) => (typeof value === 'string' ? keepable(value) : value)),
   ];
+}
+
+/** Postgres keeps no NUL and no half of a character; an event is rather kept with a mark in their place than not. */
+function keepable(text: string | undefined): string | null {
+  return text?.toWellFormed().replaceAll('\0', '\ufffd') ?? null;
 }

@@ -90,11 +90,21 @@ function sqlOn(db: Sequelize): Sql {
 const connectionFaults = /^(08|57P0[123]|57014|53300|25006|28P01|28000|55P03)/;
 const socketFaults = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND']);
 
+/**
+ * Deadlock, serialization failure: Postgres has undone one of two acts. It is not repeated here, for what surrounds
+ * it may have had effects elsewhere; whoever asked repeats the whole.
+ */
+const contention = new Set(['40P01', '40001']);
+
 /** A database that does not answer is a failure of the world: say 503 and when to come back, never a bare 500. */
 async function unavailableAsRefusal<T>(act: () => Promise<T>): Promise<T> {
   try {
     return await act();
   } catch (cause) {
+    if (contention.has(sqlState(cause) ?? '')) {
+      const detail = 'Others were changing the same at this moment, so nothing was changed; try again.';
+      throw new Refusal('unavailable', detail, { cause, retryAfterSeconds: 1 });
+    }
     if (!isUnavailable(cause)) throw cause;
     throw new Refusal(
       'unavailable',

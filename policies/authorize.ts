@@ -44,6 +44,13 @@ export function hiddenFields(rights: Rights, { type, object, ids = [] }: Subject
   return candidates.filter((field) => !readable(rights, field));
 }
 
+/** What a decision looked at, without what this reader may not see of the object. */
+export function readableFacts(rights: Rights, asked: Subject, facts: Partial<Facts>): Partial<Facts> {
+  const hidden = hiddenFields(rights, asked);
+  const known = Object.entries(facts);
+  return Object.fromEntries(known.filter(([name]) => !hidden.includes(name === 'own' ? 'ownerId' : name)));
+}
+
 /** What each named part of Freehold may do without a person's roles behind it. */
 const systemRights: Record<SystemActor, [Action, SubjectType][]> = {
   'system:undo': [

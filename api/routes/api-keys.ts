@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { forUpdate } from '../../models/batch.ts';
+import { idPattern } from '../../models/ids.ts';
 import {
   changeKey,
   createKey,
@@ -11,6 +12,7 @@ import {
   rotateKey,
 } from '../../models/tenant/api-key.ts';
 import { key, keyWithToken, presentKey, shownKey } from '../api-key.ts';
+import { revokeDescendants, shortenDescendants } from '../key-descent.ts';
 import { insistOnLive, insistOnOwnHands, rolesForKey } from '../key-rules.ts';
 import { etag, presentPage } from '../present.ts';
 import { requireVersion } from '../route.ts';
@@ -25,6 +27,13 @@ const overlapSecondsDefault = 86_400;
 
 const future = moment.refine((at) => Date.parse(at) > Date.now(), 'must be in the future');
 
+const maker = z
+  .string()
+  .refine(
+    (text) => idPattern('usr').test(text) || idPattern('key').test(text),
+    'must be an id like usr_… or key_…',
+  );
+
 export const listKeys = tenantRead({
   method: 'get',
   path: '/api-keys',
@@ -34,6 +43,7 @@ export const listKeys = tenantRead({
   query: z.strictObject({
     ...pagingBy('key'),
     owner: id('usr').optional(),
+    createdBy: maker.optional().meta({ description: 'The person or the key that made it.' }),
     kind: z.enum(keyKinds).optional(),
     state: z.enum(keyStates).optional(),
   }),
@@ -76,7 +86,9 @@ export const makeKey = tenantWrite({
       .refine((all) => new Set(all).size === all.length, 'must not name a role twice')
       .optional()
       .meta({ description: 'A user key without roles follows its owner’s; a service key needs some.' }),
-    expiresAt: future.optional().meta({ description: 'Without it the key is good until it is revoked.' }),
+    expiresAt: future.optional().meta({
+      description: 'Without it the key is good until it is revoked, or as long as the key it is made with.',
+    }),
   }),
   answers: { 201: keyWithToken },
   makes: ({ body, me }) => (body.kind === 'user' ? { ownerId: me } : {}),
@@ -104,7 +116,7 @@ export const updateKey = tenantWrite({
   method: 'patch',
   path: '/api-keys/:keyId',
   tag,
-  summary: 'Rename an API key, or let it end sooner',
+  summary: 'Rename an API key, or let it end sooner, and with it those made with it',
   permit: ['update', 'ApiKey'],
   params,
   body: z
@@ -117,6 +129,8 @@ export const updateKey = tenantWrite({
     requireVersion(call, Number(row.version));
     insistOnLive(row, body.expiresAt);
     await changeKey(tenant, keyId, body);
+    const { expiresAt } = body;
+    if (expiresAt) await shortenDescendants(tenant, keyId, { ...call, tenantId, expiresAt });
     const after = await shownKey(tenant, tenantId, keyId);
     return {
       status: 200,
@@ -165,7 +179,7 @@ export const revokeApiKey = tenantWrite({
   method: 'delete',
   path: '/api-keys/:keyId',
   tag,
-  summary: 'Revoke an API key, at once and for good',
+  summary: 'Revoke an API key and those made with it, at once and for good',
   permit: ['revoke', 'ApiKey'],
   params,
   answers: { 204: null },
@@ -174,6 +188,7 @@ export const revokeApiKey = tenantWrite({
     requireVersion(call, Number(row.version));
     insistOnLive(row);
     await revokeKey(tenant, keyId);
+    await revokeDescendants(tenant, keyId, { ...call, tenantId });
     const after = await shownKey(tenant, tenantId, keyId);
     return { status: 204, audit: { id: keyId, before: presentKey(row), after } };
   },

@@ -3,8 +3,10 @@ import type { Row } from '../../models/batch.ts';
 import { schemaOf } from '../../models/ids.ts';
 import { readInTenant } from '../../models/scope.ts';
 import { explainedDays, refusalByRequest } from '../../models/tenant/audit-event.ts';
-import { authorize } from '../../policies/authorize.ts';
-import { permissions } from '../../policies/permissions.ts';
+import { authorize, readableFacts } from '../../policies/authorize.ts';
+import { permissions, subjects } from '../../policies/permissions.ts';
+import type { Rights } from '../../policies/rights.ts';
+import type { Facts } from '../../policies/rule.ts';
 import { iso } from '../present.ts';
 import { moment } from '../shapes.ts';
 import { tenantRead } from '../tenant-route.ts';
@@ -46,13 +48,20 @@ export const explain = tenantRead({
       })
       .meta({ id: 'Explanation' }),
   },
-  load: ({ params: { requestId }, tenantId }) => refusalByRequest(tenantId, requestId),
-  handle: async ({ row, rights, me, place, tenantId }) => {
+  filtered: true,
+  load: ({ params: { requestId }, tenantId, ids, visible }) =>
+    refusalByRequest(tenantId, requestId, { ids, visible }),
+  handle: async ({ row, rights, me, principal, place, tenantId }) => {
     const everything = authorize(rights, 'read', { type: 'Refusal', object: {} }).allowed;
     const people = await readInTenant(place, [administrators(tenantId)]);
     const namesPeople = authorize(rights, 'read', { type: 'User', object: {} }).allowed;
-    const body = { ...explanation(row), changeableBy: changeable(namesPeople ? (people[0] ?? []) : []) };
-    return { status: 200, body: !everything && row.owner_id === me ? guarded(body) : body };
+    const inputs = readableInputs(row, rights, [principal.id, me]);
+    const body = {
+      ...explanation(row),
+      inputs,
+      changeableBy: changeable(namesPeople ? (people[0] ?? []) : []),
+    };
+    return { status: 200, body: everything ? body : guarded(body) };
   },
 });
 
@@ -62,7 +71,7 @@ type Told = {
   route?: string;
   roles?: string[];
   rightsVersion?: number;
-  inputs?: object;
+  inputs?: Facts;
 };
 
 function explanation(row: Row) {
@@ -77,13 +86,27 @@ function explanation(row: Row) {
     code: told.code ?? null,
     detail: told.detail ?? null,
     rule: row.rule ?? null,
-    inputs: told.inputs ?? null,
     roles: told.roles ?? [],
     rightsVersion: told.rightsVersion ?? null,
   };
 }
 
-function guarded<T extends ReturnType<typeof explanation>>(whole: T): T {
+/**
+ * What the decision looked at, by the rights of whoever reads it: also an overseer of refusals sees of an object what
+ * they may read, and of one they may not read nothing. `own` was said of the refused.
+ */
+function readableInputs(row: Row, rights: Rights, ids: string[]): Partial<Facts> | null {
+  const { inputs } = row.details as Told;
+  const type = subjects.find((each) => each === row.subject_type);
+  if (!inputs || !type) return null;
+  const theirs = ids.includes(String(row.owner_id));
+  const object = { ...inputs, ...(theirs && inputs.own && { ownerId: ids[0] }) };
+  const asked = { type, object, ids };
+  if (!theirs && !authorize(rights, 'read', asked).allowed) return null;
+  return readableFacts(rights, asked, inputs);
+}
+
+function guarded<T extends ReturnType<typeof explanation> & { inputs: Partial<Facts> | null }>(whole: T): T {
   if (whole.code !== 'not-found') return whole;
   const rule = 'Either there is no such object, or no role of yours lets you read it.';
   return { ...whole, rule, inputs: null, subject: { ...whole.subject, id: null } };

@@ -3,7 +3,7 @@ import { schemaOf } from '../../models/ids.ts';
 import type { Sql } from '../../models/scope.ts';
 import { holderById } from '../../models/tenant/holders.ts';
 import { rightsOfPrincipal } from '../../models/tenant/rights.ts';
-import { authorize, hiddenFields } from '../../policies/authorize.ts';
+import { authorize, hiddenFields, readableFacts } from '../../policies/authorize.ts';
 import { actions, permissions, type SubjectType, subjects } from '../../policies/permissions.ts';
 import { Refusal } from '../../policies/refusal.ts';
 import type { Grant, Rights } from '../../policies/rights.ts';
@@ -85,7 +85,7 @@ export const simulate = tenantWrite({
         answer: z.string(),
         decidedBy: z.object({ role: z.string(), rule }).nullable(),
         inputs: z.object({
-          own: z.boolean(),
+          own: z.boolean().optional(),
           tags: z.array(z.string()).optional(),
           environment: z.string().optional(),
         }),
@@ -95,16 +95,16 @@ export const simulate = tenantWrite({
       })
       .meta({ id: 'Simulation' }),
   },
-  handle: async ({ tenant: { sql }, body: { principalId, action, subject }, tenantId }) => {
+  handle: async ({ tenant: { sql }, body: { principalId, action, subject }, tenantId, ...call }) => {
     const holder = await holderById(sql, principalId);
     if (!holder)
       throw new Refusal('unprocessable', `There is no person or key ${principalId} in this organisation.`);
     const rights = await rightsOfPrincipal(sql, tenantId, principalId);
-    const asked = {
-      type: subject.type,
-      object: subject.id ? await stored(sql, subject.type, subject.id, tenantId) : (subject.object ?? {}),
-      ids: [principalId],
-    };
+    const asker = { rights: call.rights, ids: [call.principal.id, call.me] };
+    const { type, id } = subject;
+    const object = id ? await readableBy(asker, { type, id }, { sql, tenantId }) : (subject.object ?? {});
+    const asked = { type, object, ids: [principalId] };
+    const facts = factsOf(object, asked.ids);
     const verdict = authorize(rights, action, asked);
     return {
       status: 200,
@@ -113,7 +113,7 @@ export const simulate = tenantWrite({
         visible: verdict.visible && holder.active,
         answer: holder.active ? verdict.rule : `${holder.name} is not active and may do nothing`,
         decidedBy: deciding(rights, verdict.rule),
-        inputs: factsOf(asked.object, asked.ids),
+        inputs: id ? readableFacts(asker.rights, { ...asked, ids: asker.ids }, facts) : facts,
         hiddenFields: hiddenFields(rights, asked),
         roles: holder.roles,
         active: holder.active,
@@ -131,12 +131,18 @@ const tables: Partial<Record<SubjectType, (schema: string) => string>> = {
   Session: (schema) => `SELECT user_id AS owner_id FROM ${schema}.sessions WHERE id = $1`,
 };
 
-async function stored(sql: Sql, type: SubjectType, id: string, tenantId: string) {
+type Asker = { rights: Rights; ids: string[] };
+type Named = { type: SubjectType; id: string };
+type Inside = { sql: Sql; tenantId: string };
+
+/** The object as it stands; one that the asker may not read is answered as one that is not there. */
+async function readableBy({ rights, ids }: Asker, { type, id }: Named, { sql, tenantId }: Inside) {
   const table = tables[type];
   if (!table)
     throw new Refusal('unprocessable', `No rule can tell one ${type} from another; leave the id out.`);
   const [row] = await sql(table(schemaOf(tenantId)), [id]);
-  if (!row) throw new Refusal('unprocessable', `There is no ${type} ${id} in this organisation.`);
+  if (!row || !authorize(rights, 'read', { type, object: row, ids }).allowed)
+    throw new Refusal('unprocessable', `There is no ${type} ${id} in this organisation.`);
   return row;
 }
 

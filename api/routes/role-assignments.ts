@@ -103,9 +103,10 @@ async function changeOf(sql: Sql, userId: string, { tenantId, rights, role, give
   return { holder, role, give, after, standing };
 }
 
-type Acting = { tenantId: string; principal: { id: string }; me: string; dryRun: boolean };
+type Acting = { tenantId: string; principal: { id: string }; me: string; rights: Rights; dryRun: boolean };
 
-async function carriedOut(sql: Sql, change: Change, { tenantId, principal, me, dryRun: dry }: Acting) {
+async function carriedOut(sql: Sql, change: Change, acting: Acting) {
+  const { tenantId, principal, me, rights, dryRun: dry } = acting;
   const { holder, role, give, after, standing } = change;
   const changed = give
     ? await assignRole(sql, holder.id, role, principal.id)
@@ -113,7 +114,10 @@ async function carriedOut(sql: Sql, change: Change, { tenantId, principal, me, d
   // What is given may deny as well.
   if (holder.id === me) insistNoLockout(standing.after, 'assign');
   await insistAdministrator(sql, tenantId);
-  if (dry) return { status: 200, body: await affectedBy(sql, [{ holder, ...standing }]), unchanged: true };
+  if (dry) {
+    const asker = { rights, ids: [principal.id, me] };
+    return { status: 200, body: await affectedBy(sql, [{ holder, ...standing }], asker), unchanged: true };
+  }
   const body = { userId: holder.id, roles: after.toSorted() };
   if (!changed) return { status: 200, body, unchanged: true };
   await rotateSessionsOf(sql, holder.id);

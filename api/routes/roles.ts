@@ -29,7 +29,8 @@ const name = z
   .string()
   .regex(/^[a-z][a-z0-9-]{1,39}$/, 'must be 2 to 40 lower-case letters, digits and hyphens, a letter first')
   .refine((text) => !isBuiltIn(text) && !text.startsWith('platform-'), 'is the name of a built-in role');
-export const roleParam = z.string().max(40);
+/** Also of built-in roles, so without what `name` refuses. */
+export const roleParam = z.string().regex(/^[a-z][a-z0-9-]{1,39}$/, 'must be the name of a role');
 const params = z.strictObject({ role: roleParam });
 const description = z.string().max(500, 'must have at most 500 characters');
 
@@ -94,7 +95,8 @@ export const changeRole = tenantWrite({
     insistOwn(row);
     requireVersion(call, Number(row.version));
     const before = present(row);
-    const change = { tenantId, role: String(row.name), was: row.rules as Rule[], author: rights };
+    const ids = [principal.id, call.me];
+    const change = { ids, tenantId, role: String(row.name), was: row.rules as Rule[], author: rights };
     const preview = body.rules && (await judged(tenant, { ...change, will: body.rules }));
     await updateRole(tenant.sql, change.role, body);
     if (body.rules) {
@@ -145,7 +147,7 @@ const content = ({ title, description: about, rules: held }: ReturnType<typeof p
   rules: held,
 });
 
-type Change = { tenantId: string; role: string; was: Rule[]; will: Rule[]; author: Rights };
+type Change = { ids: string[]; tenantId: string; role: string; was: Rule[]; will: Rule[]; author: Rights };
 
 /** Refuses what the author may not decide, and says who would gain and lose what. */
 async function judged({ sql }: TenantScope, change: Change) {
@@ -154,7 +156,7 @@ async function judged({ sql }: TenantScope, change: Change) {
   insistHeld(author, rightsBy(role, will), 'The role as it would be');
   const standings = [];
   for (const holder of await holdersOf(sql, role)) standings.push(await standingOf(sql, holder, change));
-  return affectedBy(sql, standings);
+  return affectedBy(sql, standings, { rights: author, ids: change.ids });
 }
 
 /** Also a deny takes away, so whoever holds the role must not reach further than the author. */

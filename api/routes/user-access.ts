@@ -2,10 +2,13 @@ import { z } from 'zod';
 import type { Sql } from '../../models/scope.ts';
 import { insistAdministrator } from '../../models/tenant/holders.ts';
 import { revokeInvitationsBy } from '../../models/tenant/inviting.ts';
-import { handOn, removeUser, type Work, workOf } from '../../models/tenant/removal.ts';
+import { handOn, removeUser, serviceKeysBy, type Work, workOf } from '../../models/tenant/removal.ts';
 import { insistSeats, lockSeats } from '../../models/tenant/seats.ts';
 import { deactivateUser, reactivateUser, userById, userNow } from '../../models/tenant/user.ts';
+import { type Visible, visibleTo } from '../../models/visible.ts';
+import type { SubjectType } from '../../policies/permissions.ts';
 import { Refusal } from '../../policies/refusal.ts';
+import type { Rights } from '../../policies/rights.ts';
 import { endErrands } from '../errands.ts';
 import { etag } from '../present.ts';
 import type { Answer } from '../route.ts';
@@ -18,17 +21,31 @@ import { leaveWorkspace } from '../workspace-listing.ts';
 const tag = 'Users';
 const params = userParams;
 
+const named = z.object({
+  count: z.int(),
+  sample: z.array(z.object({ id: z.string(), name: z.string() })),
+});
+const serviceKeys = named.meta({
+  description:
+    'Keys of services which they, or a key of theirs, made: these stay good. Revoke those you doubt.',
+});
+const deactivation = z
+  .object({ would: z.object({ deactivate: user, serviceKeys }) })
+  .meta({ id: 'Deactivation' });
+
 export const deactivate = tenantWrite({
   method: 'post',
   path: '/users/:userId/deactivation',
   tag,
-  summary: 'Stop a person’s access at once: sessions end, keys are refused; what is theirs stays',
+  summary:
+    'Stop a person’s access at once: sessions end, keys are refused; what is theirs stays; ?dryRun=true names that',
   permit: ['deactivate', 'User'],
   inTurn: true,
   params,
-  answers: { 200: user },
+  query: z.strictObject({ dryRun }),
+  answers: { 200: z.union([user, deactivation]) },
   load: ({ params: { userId }, tenantId }) => userById(tenantId, userId),
-  handle: async ({ tenant, params: { userId }, ...call }): Promise<Answer> => {
+  handle: async ({ tenant, params: { userId }, query, ...call }): Promise<Answer> => {
     const { tenantId, principal, requestId } = call;
     const before = await lockPerson(tenant, call, userId, 'deactivate');
     refuseUnless('active', String(before.state), deactivationHints);
@@ -36,6 +53,10 @@ export const deactivate = tenantWrite({
     const operationIds = await revokeInvitationsBy(tenant, userId, { by: principal, reason, requestId });
     const sessionsEnded = await deactivateUser(tenant.sql, userId);
     await insistAdministrator(tenant.sql, tenantId);
+    if (query.dryRun) {
+      const keys = await serviceKeysBy(tenant.sql, userId, seenBy(call)('ApiKey'));
+      return { status: 200, body: { would: { deactivate: before, serviceKeys: keys } }, unchanged: true };
+    }
     const after = await shownUser(tenant, tenantId, userId);
     return {
       status: 200,
@@ -89,14 +110,13 @@ function refuseUnless(wanted: string, state: string, hints: Record<string, strin
   if (state !== wanted) throw new Refusal('conflict', hints[state] ?? `This person is ${state}.`);
 }
 
-const sample = z.array(z.object({ id: z.string(), name: z.string() }));
-
 const removal = z
   .object({
     would: z.object({
       remove: user,
-      handOn: z.record(z.string(), z.object({ count: z.int(), sample })),
+      handOn: z.record(z.string(), named),
       to: id('usr').nullable(),
+      serviceKeys,
     }),
   })
   .meta({ id: 'Removal' });
@@ -118,8 +138,9 @@ export const removePerson = tenantWrite({
   handle: async ({ tenant, params: { userId }, query, ...call }): Promise<Answer> => {
     const { tenantId, principal, requestId } = call;
     const { sql } = tenant;
+    const seen = seenBy(call);
     const before = await lockPerson(tenant, call, userId, 'remove');
-    const work = await workOf(sql, userId);
+    const work = await workOf(sql, userId, seen);
     const heir = await heirOf(sql, {
       tenantId,
       userId,
@@ -127,12 +148,13 @@ export const removePerson = tenantWrite({
       needed: !query.dryRun && owns(work),
     });
     const reason = `${userId} was removed`;
+    const keys = await serviceKeysBy(sql, userId, seen('ApiKey'));
     const revoked = await revokeInvitationsBy(tenant, userId, { by: principal, reason, requestId });
     if (heir) await handOn(sql, userId, heir);
     const waiting = await removeUser(sql, userId);
     await insistAdministrator(sql, tenantId);
     if (query.dryRun) {
-      const would = { remove: before, handOn: work, to: heir ?? null };
+      const would = { remove: before, handOn: work, to: heir ?? null, serviceKeys: keys };
       return { status: 200, body: { would }, unchanged: true };
     }
     return {
@@ -145,6 +167,13 @@ export const removePerson = tenantWrite({
     };
   },
 });
+
+type Seer = { rights: Rights; principal: { id: string }; me: string };
+
+const seenBy =
+  ({ rights, principal, me }: Seer) =>
+  (subject: SubjectType): Visible =>
+    visibleTo(rights, subject, [principal.id, me]);
 
 const owns = (work: Work) => Object.values(work).some(({ count }) => count > 0);
 

@@ -4,6 +4,7 @@ import { newId, schemaOf } from '../ids.ts';
 import type { Sql, TenantScope } from '../scope.ts';
 import { beginningOf, digest, newToken } from '../secrets.ts';
 import type { Visible } from '../visible.ts';
+import { endOfMaker } from './key-descent.ts';
 
 /**
  * API keys of the tenant one is in. A key of a person either follows that person's roles or has roles of its own and
@@ -33,6 +34,7 @@ export function keyById(tenantId: string, id: string): Statement {
 
 export type KeyFilter = {
   owner?: string | undefined;
+  createdBy?: string | undefined;
   kind?: KeyKind | undefined;
   state?: KeyState | undefined;
 };
@@ -48,6 +50,7 @@ export function keyList(
   const slot = (value: string | number) => `$${values.push(value)}`;
   const parts = [
     filter.owner && `owner_id = ${slot(filter.owner)}`,
+    filter.createdBy && `created_by = ${slot(filter.createdBy)}`,
     filter.kind && `owner_id IS ${filter.kind === 'user' ? 'NOT NULL' : 'NULL'}`,
     filter.state && `${state} = ${slot(filter.state)}`,
     cursor && `id < ${slot(cursor)}`,
@@ -74,6 +77,8 @@ export async function createKey(
   given: NewKey,
 ): Promise<{ id: string; token: string }> {
   await refuseOverMax(sql);
+  const end = await endOfMaker(sql, given.createdBy);
+  if (end && given.expiresAt && given.expiresAt > end) throw tooLate(end);
   const id = newId('key');
   const token = newToken('key', tenantId);
   await sql(
@@ -87,7 +92,7 @@ export async function createKey(
       given.ownerId,
       given.roles === undefined,
       given.createdBy,
-      given.expiresAt,
+      given.expiresAt ?? end,
     ],
   );
   await sql(
@@ -95,6 +100,13 @@ export async function createKey(
     [id, given.roles ?? [], given.createdBy],
   );
   return { id, token };
+}
+
+function tooLate(end: Date): Refusal {
+  const detail = `must not be later than the end of the key that makes it, ${end.toISOString()}`;
+  return new Refusal('invalid-request', 'A key ends no later than the key it is made with.', {
+    errors: [{ pointer: '/expiresAt', code: 'not-acceptable', detail }],
+  });
 }
 
 /** Creations take turns (turn.ts), so that the last free place is given once. */

@@ -1,5 +1,6 @@
 import type { Statement } from '../batch.ts';
 import { schemaOf } from '../ids.ts';
+import type { Visible } from '../visible.ts';
 
 /** Reading the trail of one tenant; it is written by models/audit.ts alone. */
 const columns = `seq, id, at, actor, action, subject_type, subject_id, outcome, rule, reason, request_id, operation_id, source,
@@ -38,12 +39,22 @@ export function tenantAuditList(
 /** How long a refusal can be asked about. */
 export const explainedDays = 30;
 
-/** Why a request was refused; whoever was refused is its owner. */
-export function refusalByRequest(tenantId: string, requestId: string): Statement {
+/**
+ * Why a request was refused; whoever was refused is its owner. Request ids are the callers' to choose, so several may
+ * have the same: of those that may be seen, one's own comes first, so that nobody can put theirs in front of it.
+ */
+export function refusalByRequest(
+  tenantId: string,
+  requestId: string,
+  { ids, visible }: { ids: readonly string[]; visible: Visible },
+): Statement {
+  const may = visible(3);
   return {
-    text: `SELECT ${columns}, actor->>'id' AS owner_id FROM ${schemaOf(tenantId)}.audit_events
-           WHERE request_id = $1 AND outcome = 'refused' AND at > now() - make_interval(days => ${explainedDays})
-           ORDER BY seq DESC LIMIT 1`,
-    values: [requestId],
+    text: `SELECT * FROM (
+             SELECT ${columns}, actor->>'id' AS owner_id FROM ${schemaOf(tenantId)}.audit_events
+             WHERE request_id = $1 AND outcome = 'refused' AND at > now() - make_interval(days => ${explainedDays})
+           ) refusal WHERE ${may.text}
+           ORDER BY coalesce(owner_id = ANY (string_to_array($2, ' ')), false) DESC, seq DESC LIMIT 1`,
+    values: [requestId, ids.join(' '), ...may.values],
   };
 }

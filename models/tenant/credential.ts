@@ -20,6 +20,8 @@ export type Credential = {
   bound?: string[];
   /** Raised with every change of a role's rules. */
   rightsVersion: number;
+  /** It came with the token of before, which is good for a little longer but makes no new ones. */
+  superseded: boolean;
   /** Of sessions only. */
   session?: SessionFacts;
 };
@@ -52,11 +54,12 @@ export function credentialByToken(tenantId: string, kind: TokenKind, hash: strin
   const schema = schemaOf(tenantId);
   const text =
     kind === 'key'
-      ? `SELECT k.id AS credential_id, k.id AS principal_id, k.owner_id, ${boundOf(schema)}, ${common(schema, holder)}
+      ? `SELECT k.id AS credential_id, k.id AS principal_id, k.owner_id, k.token_hash <> $1 AS superseded,
+           ${boundOf(schema)}, ${common(schema, holder)}
          FROM ${liveKeys(schema)} CROSS JOIN ${schema}.tenant t
          WHERE (k.token_hash = $1 OR (k.previous_hash = $1 AND k.previous_until > now()))
            AND (k.expires_at IS NULL OR k.expires_at > now()) AND ${alive}`
-      : `SELECT s.id AS credential_id, u.id AS principal_id, s.stage, s.rotate AND s.token_hash = $1 AS rotate,
+      : `SELECT s.id AS credential_id, u.id AS principal_id, s.token_hash <> $1 AS superseded, s.stage, s.rotate AND s.token_hash = $1 AS rotate,
            s.last_used_at < now() - make_interval(secs => ${touchedEverySeconds}) AS stale, ${common(schema, 'u.id')}
          FROM ${schema}.sessions s JOIN ${schema}.users u ON u.id = s.user_id CROSS JOIN ${schema}.tenant t
          WHERE (s.token_hash = $1 OR (s.previous_hash = $1 AND s.previous_until > now()))
@@ -76,6 +79,7 @@ export function asCredential(row: Row | undefined): Credential | undefined {
     plan: String(row.plan),
     planVersion: Number(row.plan_version),
     ...standingOf(row),
+    superseded: row.superseded === true,
     ...(row.stage !== undefined && {
       session: { stage: row.stage as Stage, rotate: row.rotate === true, stale: row.stale === true },
     }),

@@ -1,5 +1,7 @@
+import type { SubjectType } from '../../policies/permissions.ts';
 import type { Row } from '../batch.ts';
 import type { Sql } from '../scope.ts';
+import type { Visible } from '../visible.ts';
 
 /**
  * Removing a person: what they own is handed to somebody else and nothing is lost with them but their own ways in.
@@ -8,26 +10,45 @@ import type { Sql } from '../scope.ts';
  */
 export const handedOn = ['agents'] as const;
 export const endsWith = ['api_keys'] as const;
+const kindOf: Record<(typeof handedOn)[number], SubjectType> = { agents: 'Agent' };
 
 const sampleMax = 5;
 
 const theirs = `owner_id = $1 OR owner_id IN (SELECT id FROM api_keys WHERE owner_id = $1)`;
 
-export type Work = Record<string, { count: number; sample: { id: string; name: string }[] }>;
+type Named = { count: number; sample: { id: string; name: string }[] };
+export type Work = Record<string, Named>;
 
-export async function workOf(sql: Sql, userId: string): Promise<Work> {
+/** Counts everything, for it decides whether an heir is needed; names what the asker may read. */
+export async function workOf(
+  sql: Sql,
+  userId: string,
+  visible: (subject: SubjectType) => Visible,
+): Promise<Work> {
   const work: Work = {};
-  for (const table of handedOn) {
-    const sample = await sql<{ id: string; name: string; count: number }>(
-      `SELECT id, name, count(*) OVER ()::int AS count FROM ${table} WHERE ${theirs} ORDER BY id LIMIT ${sampleMax}`,
-      [userId],
-    );
-    work[table] = {
-      count: sample[0]?.count ?? 0,
-      sample: sample.map(({ id, name }) => ({ id, name })),
-    };
-  }
+  for (const table of handedOn)
+    work[table] = await named(sql, `${table} WHERE (${theirs})`, { userId, visible: visible(kindOf[table]) });
   return work;
+}
+
+/** Services must not stop with a colleague: the keys they made for services stay good, and somebody has to know. */
+export async function serviceKeysBy(sql: Sql, userId: string, visible: Visible): Promise<Named> {
+  const made = `api_keys WHERE owner_id IS NULL AND revoked_at IS NULL
+    AND (expires_at IS NULL OR expires_at > now())
+    AND (created_by = $1 OR created_by IN (SELECT id FROM api_keys WHERE owner_id = $1))`;
+  return named(sql, made, { userId, visible });
+}
+
+type Whose = { userId: string; visible: Visible };
+
+async function named(sql: Sql, found: string, { userId, visible }: Whose): Promise<Named> {
+  const may = visible(2);
+  const [counted] = await sql<{ count: number }>(`SELECT count(*)::int AS count FROM ${found}`, [userId]);
+  const sample = await sql<Named['sample'][number]>(
+    `SELECT id, name FROM ${found} AND ${may.text} ORDER BY id LIMIT ${sampleMax}`,
+    [userId, ...may.values],
+  );
+  return { count: counted?.count ?? 0, sample };
 }
 
 export async function handOn(sql: Sql, userId: string, heir: string): Promise<void> {

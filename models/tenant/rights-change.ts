@@ -8,7 +8,8 @@ import type { Holder } from './holders.ts';
 
 /**
  * Who would gain and lose what: compares what people may before and after, permission by permission, and where the
- * objects stand in a table counts the very objects, by the same SQL that filters lists.
+ * objects stand in a table counts the very objects, by the same SQL that filters lists. Everything is counted, and
+ * what the asker may read is named.
  */
 type Difference = {
   action: Action;
@@ -35,28 +36,32 @@ const objects: Partial<Record<SubjectType, string>> = {
 const sampleMax = 10;
 const affectedMax = 100;
 
+/** Who wants to know, by all their ids. */
+type Asker = { rights: Rights; ids: readonly string[] };
+
 export type Standing = { holder: Holder; before: Rights; after: Rights };
 
 export async function affectedBy(
   sql: Sql,
   standings: Standing[],
+  asker: Asker,
 ): Promise<{ affected: Affected[]; further: number }> {
   const affected: Affected[] = [];
   for (const standing of standings.slice(0, affectedMax)) {
     const { id, kind, name } = standing.holder;
-    const changes = await changesOf(sql, standing);
+    const changes = await changesOf(sql, standing, asker);
     if (changes.length > 0) affected.push({ id, kind, name, changes });
   }
   return { affected, further: Math.max(0, standings.length - affectedMax) };
 }
 
-async function changesOf(sql: Sql, { holder, before, after }: Standing): Promise<Difference[]> {
+async function changesOf(sql: Sql, { holder, before, after }: Standing, asker: Asker): Promise<Difference[]> {
   const differences: Difference[] = [];
   for (const { action, subject, scope } of permissions) {
     if (scope !== 'tenant') continue;
     const [was, will] = [about(before, action, subject), about(after, action, subject)];
     if (was.join() === will.join()) continue;
-    const counted = await countOf(sql, holder.id, { action, subject, before, after });
+    const counted = await countOf(sql, holder.id, { action, subject, before, after, asker });
     // A rule that repeats another, or denies what was not allowed, changes nothing for anybody.
     if (counted && !counted.gained && !counted.lost && !counted.hides && !counted.shows) continue;
     differences.push({ action, subject, before: was, after: will, ...counted });
@@ -70,25 +75,27 @@ function about(rights: Rights, action: Action, subject: SubjectType): string[] {
   return [...new Set(found)].sort();
 }
 
-type Asked = { action: Action; subject: SubjectType; before: Rights; after: Rights };
+type Asked = { action: Action; subject: SubjectType; before: Rights; after: Rights; asker: Asker };
 
 async function countOf(sql: Sql, holderId: string, asked: Asked): Promise<Partial<Difference> | undefined> {
-  const { action, subject, before, after } = asked;
+  const { action, subject, before, after, asker } = asked;
   const table = objects[subject];
   if (!table || action === 'create') return undefined;
   const was = visibleTo(before, subject, [holderId], action)(1);
   const will = visibleTo(after, subject, [holderId], action)(1 + was.values.length);
+  const may = visibleTo(asker.rights, subject, asker.ids)(1 + was.values.length + will.values.length);
   const [row = {}] = await sql(
-    `SELECT ${counting(`(${will.text}) AND NOT (${was.text})`, 'gained')},
-            ${counting(`(${was.text}) AND NOT (${will.text})`, 'lost')} FROM ${table}`,
-    [...was.values, ...will.values],
+    `SELECT ${counting(`(${will.text}) AND NOT (${was.text})`, 'gained', may.text)},
+            ${counting(`(${was.text}) AND NOT (${will.text})`, 'lost', may.text)} FROM ${table}`,
+    [...was.values, ...will.values, ...may.values],
   );
   return { ...change(row, 'gained'), ...change(row, 'lost'), ...(action === 'read' && fields(asked)) };
 }
 
-const counting = (condition: string, name: string) => `
+const counting = (condition: string, name: string, readable: string) => `
   count(*) FILTER (WHERE coalesce(${condition}, false))::int AS ${name},
-  (array_agg(id ORDER BY id) FILTER (WHERE coalesce(${condition}, false)))[1:${sampleMax}] AS ${name}_sample`;
+  coalesce((array_agg(id ORDER BY id) FILTER (WHERE coalesce((${condition}) AND ${readable}, false)))[1:${sampleMax}],
+    '{}') AS ${name}_sample`;
 
 function change(row: Row, name: 'gained' | 'lost'): Partial<Difference> {
   const count = Number(row[name]);

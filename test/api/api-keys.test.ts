@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { inTenant, type Sql } from '../../models/scope.ts';
-import { type Caller, callerOf } from '../support/client.ts';
+import type { Caller } from '../support/client.ts';
 import {
   asking,
   assertRefused,
@@ -124,34 +124,6 @@ describe('API keys', () => {
       assert.deepEqual([sooner.status, sooner.body.name, sooner.body.version], [200, 'Brief', 2]);
       assert.equal(await reads(key), 200);
       await eventually(async () => assert.equal(await reads(key), 401));
-    });
-  });
-
-  describe('exchanging a token', () => {
-    it('R4.1 keeps the old one good for the overlap, and no longer', async () => {
-      const key = await made(builder);
-      const first = await rotated(builder, key, { overlapSeconds: 600 });
-      assert.equal(first.status, 200, first.text);
-      assert.ok(Date.parse(first.body.previousUntil ?? '') > Date.now() + 500_000);
-      const next = callerOf(first.body.token);
-      assert.deepEqual([await reads(key), await reads(next)], [200, 200]);
-      const second = await rotated(builder, key, { overlapSeconds: 0 });
-      assert.deepEqual(
-        [await reads(key), await reads(next), await reads(callerOf(second.body.token))],
-        [401, 401, 200],
-      );
-    });
-
-    it('R4.1 can be done with the key itself, and asks for the version one knows', async () => {
-      const key = await made(builder);
-      const path = `/v1/api-keys/${key.id}/rotation`;
-      assert.equal((await key.call('POST', path, {}, { 'if-match': '"7"' })).status, 412);
-      assert.equal((await key.call('POST', path, {}, { 'if-match': '"1"' })).status, 200);
-    });
-
-    it('R4.1 takes at most a week', async () => {
-      const reply = await rotated(builder, await made(builder), { overlapSeconds: 604_801 });
-      assert.equal(reply.status, 400);
     });
   });
 

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { gzipSync } from 'node:zlib';
+import { describe as inFull } from '../../api/serve.ts';
 import { inTenant } from '../../models/scope.ts';
 import { type Caller, callerOf, operator, type Reply, send } from '../support/client.ts';
 import { type KeyHolder, keyHolder, placed, useSharedModels } from '../support/people.ts';
+import { give, personWith, take } from '../support/roles.ts';
 import { asked, freshSlug, type Member, member, type Shown, sharedUrl } from '../support/tenants.ts';
 
 type Agent = { id: string; name: string; version: number };
@@ -55,6 +57,18 @@ describe('a request with an Idempotency-Key', () => {
     assert.equal(refused.status, 422);
     assert.equal(refused.body.code, 'idempotency-mismatch');
     assert.equal(await agentsNamed(changed.name), 0);
+  });
+
+  it('R4.4 is refused once the right is gone: a stored answer is for those who still may', async () => {
+    const person = await personWith(acme, 'builder');
+    const body = agent();
+    assert.equal((await make(person, body, 'while-i-may')).status, 201);
+    assert.equal((await make(person, body, 'while-i-may')).headers['idempotency-replayed'], 'true');
+    assert.equal((await take(acme, person.id, 'builder')).status, 200);
+    const { status, headers } = await make(person, body, 'while-i-may');
+    assert.deepEqual([status, headers['idempotency-replayed']], [403, undefined]);
+    assert.equal((await give(acme, person.id, 'builder')).status, 200);
+    assert.equal((await make(person, body, 'while-i-may')).status, 201);
   });
 
   it('R1.2 is carried out once when ten of them come at once', async () => {
@@ -334,5 +348,21 @@ describe('a method', () => {
     const path = `/v1/agents/${made.id}`;
     await acme.call('GET', `${path}?_method=DELETE`, undefined, { 'x-http-method-override': 'DELETE' });
     assert.equal((await acme.call('GET', path)).status, 200);
+  });
+});
+
+describe('an error of ours', () => {
+  it('R1.2 is logged with what the database said beneath it, and without the values it quotes', async () => {
+    const { name } = (await make(acme, agent(), freshSlug('key'))).body;
+    const place = await placed(acme.tenant.id);
+    const thrown = await inTenant(place, ({ sql }) =>
+      sql(
+        'INSERT INTO agents (id, name, name_key, model) SELECT id, name, name_key, model FROM agents WHERE name = $1',
+        [name],
+      ),
+    ).catch((cause: unknown) => cause);
+    const told = inFull(thrown);
+    assert.match(told, /caused by: error: duplicate key value .*\(23505\)/s);
+    assert.ok(!told.includes(name));
   });
 });

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { auditInTenant } from '../../models/audit.ts';
 import { newId } from '../../models/ids.ts';
+import { within } from '../support/keys.ts';
 import { type KeyHolder, signedInPerson, useSharedModels } from '../support/people.ts';
 import { freshSlug, type Member, member } from '../support/tenants.ts';
 
@@ -134,6 +136,54 @@ describe('asking why', () => {
     const { headers } = await person.call('PATCH', `/v1/agents/${agentId}`, { description: 'x' });
     const seen = await explained(acme, String(headers['x-request-id']));
     assert.equal(seen.body.subject.id, agentId);
+  });
+
+  it('R4.5 is one’s own, whoever else calls their request the same', async () => {
+    const [one, other] = [await someone('viewer'), await someone('viewer')];
+    const requestId = freshSlug('request');
+    for (const as of [one, other, acme])
+      await as.call(
+        'PATCH',
+        `/v1/agents/${newId('agt')}`,
+        { model: as.token },
+        { 'x-request-id': requestId },
+      );
+    const seenBy = async (as: KeyHolder) =>
+      (await explained(as, requestId)).body as Explanation & { principalId: string };
+    for (const as of [one, other]) assert.equal((await seenBy(as)).principalId, as.id);
+    assert.equal((await explained(await someone('builder'), requestId)).status, 404);
+    assert.equal((await explained(await someone('auditor'), requestId)).status, 200);
+  });
+
+  it('R1.5 of a path that holds what Postgres cannot keep is there as well, and so is any such text', async () => {
+    const person = await someone('admin');
+    for (const [method, role] of [
+      ['GET', 'a%00b'],
+      ['DELETE', 'a%00b'],
+      ['GET', '%ED%A0%80'],
+    ] as const) {
+      const { status } = await person.call(method, `/v1/roles/${role}`);
+      assert.ok([400, 404].includes(status), `${method} ${role}`);
+    }
+    for (const method of ['PUT', 'DELETE']) {
+      const { status, headers } = await person.call(method, `/v1/users/${person.id}/roles/owner%00`);
+      assert.equal(status, 404);
+      assert.equal((await explained(person, String(headers['x-request-id']))).status, 200);
+    }
+    const requestId = freshSlug('request');
+    await within(acme.tenant.id, (sql) =>
+      auditInTenant(sql, {
+        actor: { kind: 'user', id: person.id, tenantId: acme.tenant.id },
+        action: 'read Role',
+        subject: { type: 'Role' },
+        outcome: 'refused',
+        rule: 'half \ud800',
+        requestId,
+        details: { code: 'not-found', detail: 'nul \0' },
+      }),
+    );
+    const { body } = await explained(acme, requestId);
+    assert.equal(body.rule, 'half \ufffd');
   });
 
   it('R4.5 knows refusals that are no question of rights as well', async () => {

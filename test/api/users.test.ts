@@ -4,6 +4,7 @@ import { inTenant } from '../../models/scope.ts';
 import { digest, newToken } from '../../models/secrets.ts';
 import { type Caller, callerOf } from '../support/client.ts';
 import { freshAddress, inviteAs, mailedToken, type Problem } from '../support/invitations.ts';
+import { made, reads, service } from '../support/keys.ts';
 import { type KeyHolder, placed, signedInPerson, useSharedModels } from '../support/people.ts';
 import { type Member, member } from '../support/tenants.ts';
 
@@ -229,6 +230,36 @@ describe('people of an organisation', () => {
       key.id,
     ]);
     assert.deepEqual(left, []);
+  });
+
+  it('R4.1 leave the keys they made for services, which a dry run names to whoever may see them', async () => {
+    const admin = await person('admin');
+    const [direct, over] = [
+      await service(admin, 'viewer'),
+      await service(await made(admin, { roles: ['admin'] }), 'viewer'),
+    ];
+    await acme.call('DELETE', `/v1/api-keys/${(await service(admin, 'viewer')).id}`);
+    const sample = [direct, over].map(({ id, name }) => ({ id, name }));
+    const stays = { count: 2, sample: sample.toSorted((one, other) => one.id.localeCompare(other.id)) };
+    const dry = await acme.call<{ would: { serviceKeys: object } }>(
+      'POST',
+      `/v1/users/${admin.id}/deactivation?dryRun=true`,
+    );
+    assert.deepEqual(dry.body.would.serviceKeys, stays);
+    assert.equal((await read(admin.id)).state, 'active', 'a dry run changes nothing');
+    assert.deepEqual((await remove(admin.id, '?dryRun=true')).body.would.serviceKeys, stays);
+    assert.equal((await change(admin.id, 'deactivation')).status, 200);
+    assert.deepEqual([await reads(direct), await reads(over)], [200, 200]);
+    assert.equal((await remove(admin.id)).status, 204);
+    assert.deepEqual([await reads(direct), await reads(over)], [200, 200]);
+    const { body } = await acme.call<{ items: { id: string }[] }>(
+      'GET',
+      `/v1/api-keys?createdBy=${admin.id}&state=active`,
+    );
+    assert.deepEqual(
+      body.items.map(({ id }) => id),
+      [direct.id],
+    );
   });
 
   it('R4.1 who never joined are removed with their invitation, and can be invited anew', async () => {

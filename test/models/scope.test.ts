@@ -163,6 +163,21 @@ describe('inTenant and inSystem', () => {
     assert.equal((await inTenant(first(), ({ Agent }) => Agent.count())) > 0, true);
   });
 
+  it('R4.4 say so and when to come back when two wait for each other, and do one of the two', async () => {
+    const crossing = [1, 2].map((mine) =>
+      inTenant(first(), async ({ sql }) => {
+        await sql('SELECT pg_advisory_xact_lock($1)', [mine]);
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        await sql('SELECT pg_advisory_xact_lock($1)', [3 - mine]);
+      }),
+    );
+    const [lost, ...others] = (await Promise.allSettled(crossing)).filter((end) => end.status === 'rejected');
+    assert.equal(others.length, 0);
+    const reason: unknown = lost?.reason;
+    assert.ok(reason instanceof Refusal && reason.code === 'unavailable' && reason.retryAfterSeconds === 1);
+    assert.equal(sqlState(reason.cause), '40P01');
+  });
+
   it('R1.2 tell a duplicate from any other error, by its constraint when asked', async () => {
     const duplicate = await inTenant(first(), ({ sql }) =>
       sql("INSERT INTO agents (id, name, name_key, model) VALUES ('agt_2', 'Alpha', 'alpha', 'm')"),
