@@ -38,8 +38,8 @@ export function statusOf(code: RefusalCode): number {
   return problems[code].status;
 }
 
-/** A refusal tells the caller what to do; anything else tells only by which id to ask about it. */
-export function problemOf(thrown: unknown, requestId: string): Problem {
+/** A refusal tells the caller what to do, and where to ask why; anything else tells only by which id to ask about it. */
+export function problemOf(thrown: unknown, requestId: string, explanation?: string): Problem {
   if (thrown instanceof Refusal) {
     const { status, title } = problems[thrown.code];
     return {
@@ -49,6 +49,7 @@ export function problemOf(thrown: unknown, requestId: string): Problem {
       detail: thrown.message,
       code: thrown.code,
       requestId,
+      ...(explanation && { explanation }),
       ...(thrown.errors.length > 0 && { errors: thrown.errors }),
       ...thrown.extra,
     };

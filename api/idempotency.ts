@@ -101,7 +101,7 @@ export async function rememberRefusal(
   sql: Sql,
   asked: IdempotencyKey,
   thrown: unknown,
-  requestId: string,
+  { requestId, explanation }: { requestId: string; explanation?: string | undefined },
 ): Promise<void> {
   if (!(thrown instanceof Refusal)) return;
   if (['unavailable', 'rate-limited', 'idempotency-mismatch', 'unauthenticated'].includes(thrown.code))
@@ -116,7 +116,7 @@ export async function rememberRefusal(
         asked.key,
         asked.bodyDigest,
         statusOf(thrown.code),
-        JSON.stringify(problemOf(thrown, requestId)),
+        JSON.stringify(problemOf(thrown, requestId, explanation)),
       ],
     );
   } catch (cause) {

@@ -80,8 +80,7 @@ export function platformWrite<
         `${spec.method} ${spec.path}`,
       );
       const keep = async (thrown: unknown) => {
-        if (key)
-          await inSystem('platform', ({ sql }) => rememberRefusal(sql, key, thrown, incoming.requestId));
+        if (key) await inSystem('platform', ({ sql }) => rememberRefusal(sql, key, thrown, incoming));
       };
       const act = () =>
         inSystem('platform', async (system) => {

@@ -39,24 +39,26 @@ const explained: readonly RefusalCode[] = [
   'unprocessable',
 ];
 
+/** Where a member of a tenant can ask why; undefined for what is not kept. */
+export function explanationOf({ known, requestId }: Incoming, thrown: unknown): string | undefined {
+  if (!known || known.principal.tenantId === systemTenantId) return undefined;
+  return isExplained(thrown) ? `/v1/explanations/${requestId}` : undefined;
+}
+
+function isExplained(thrown: unknown): thrown is Refusal {
+  return thrown instanceof Refusal && (explained.includes(thrown.code) || thrown instanceof NotProven);
+}
+
 /**
  * Keeps why somebody was refused, for the trail and for GET /v1/explanations/{requestId}. Written once all else is
  * rolled back. What is missing and what may not be seen are written alike, so that the trail of one who asks about
- * ids tells them nothing either. Answers where a member of a tenant can ask about it.
+ * ids tells them nothing either.
  */
-export async function recordRefusal(
-  route: Route,
-  incoming: Incoming,
-  thrown: unknown,
-): Promise<string | undefined> {
+export async function recordRefusal(route: Route, incoming: Incoming, thrown: unknown): Promise<void> {
   const mismatch = mismatchOf(incoming, thrown);
-  if (mismatch) {
-    await recordMismatch(mismatch, incoming);
-    return undefined;
-  }
+  if (mismatch) return recordMismatch(mismatch, incoming);
   const { known, refused, requestId, source } = incoming;
-  if (!known || !route.permit || !(thrown instanceof Refusal)) return undefined;
-  if (!explained.includes(thrown.code) && !(thrown instanceof NotProven)) return undefined;
+  if (!known || !route.permit || !isExplained(thrown)) return;
   const [action, type] = refused?.permit ?? route.permit;
   const { principal, credential } = known;
   const { tenantId } = principal;
@@ -81,10 +83,8 @@ export async function recordRefusal(
   };
   if (tenantId === systemTenantId) {
     await inSystem('platform', ({ sql }) => auditInSystem(sql, event));
-    return undefined;
+    return;
   }
   const place = await placeOf(tenantId);
-  if (!place) return undefined;
-  await inTenant(place, ({ sql }) => auditInTenant(sql, event));
-  return `/v1/explanations/${requestId}`;
+  if (place) await inTenant(place, ({ sql }) => auditInTenant(sql, event));
 }

@@ -4,7 +4,7 @@ import { Refusal } from '../policies/refusal.ts';
 import { httpSeconds, type Log, log } from '../telemetry.ts';
 import { problemOf } from './errors.ts';
 import { noteUse } from './key-use.ts';
-import { recordRefusal } from './recording.ts';
+import { explanationOf, recordRefusal } from './recording.ts';
 import type { Answer, Incoming, Route } from './route.ts';
 
 /** From an HTTP request to a route's answer and back: request id, log line, metrics, problem documents. */
@@ -25,8 +25,9 @@ export function serve(route: Route): RequestHandler {
       send(response, answer);
       await answer.afterCommit?.();
     } catch (thrown) {
-      const explanation = await recordDenial(route, incoming, thrown);
+      await recordDenial(route, incoming, thrown);
       if (!response.headersSent) await aside(incoming, 'beforeAnswer');
+      const explanation = explanationOf(incoming, thrown);
       sendProblem(response, thrown, { requestId, explanation, log: incoming.log });
     }
     await aside(incoming, 'afterAnswer');
@@ -62,13 +63,12 @@ async function aside(incoming: Incoming, what: 'beforeAnswer' | 'afterAnswer'): 
   }
 }
 
-async function recordDenial(route: Route, incoming: Incoming, thrown: unknown): Promise<string | undefined> {
+async function recordDenial(route: Route, incoming: Incoming, thrown: unknown): Promise<void> {
   try {
-    return await recordRefusal(route, incoming, thrown);
+    await recordRefusal(route, incoming, thrown);
   } catch (error) {
     // The refusal stands all the same; only its record is missing, and that is for the operators to know.
     incoming.log.error({ error: String(error) }, 'a refusal could not be written to the audit trail');
-    return undefined;
   }
 }
 
@@ -97,7 +97,7 @@ export function sendProblem(
   thrown: unknown,
   { requestId, log: to, explanation }: Telling,
 ): void {
-  const problem = { ...problemOf(thrown, requestId), ...(explanation && { explanation }) };
+  const problem = problemOf(thrown, requestId, explanation);
   if (problem.status >= 500) to.error({ error: describe(thrown) }, 'a request failed');
   if (response.headersSent) {
     response.destroy();

@@ -19,7 +19,7 @@ import {
   type Known,
   knownAsker,
 } from './principal.ts';
-import { eventOf } from './recording.ts';
+import { eventOf, explanationOf } from './recording.ts';
 import {
   type Answer,
   type Call,
@@ -102,8 +102,11 @@ export function tenantWrite<P extends Shape = Nothing, Q extends Shape = Nothing
           ),
         async (thrown) => {
           const { key } = state;
+          const explanation = explanationOf(incoming, thrown);
           if (key)
-            await inTenant(asker.place, ({ sql }) => rememberRefusal(sql, key, thrown, incoming.requestId));
+            await inTenant(asker.place, ({ sql }) =>
+              rememberRefusal(sql, key, thrown, { requestId: incoming.requestId, explanation }),
+            );
         },
       );
     },
