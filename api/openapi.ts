@@ -18,6 +18,10 @@ const problem = z
   .loose()
   .meta({ id: 'Problem', description: 'RFC 9457' });
 
+const credentials = `A key (fh_key_…) or the token of a session (fh_ses_…).
+
+After a change of password or second factor, and after somebody changed the person's rights, the answer brings a new token in the header Freehold-Session; the old one ends then, or within an hour. Sessions made with delivery “cookie” travel in the cookie __Host-freehold instead, which browsers send over TLS and to *.localhost; a change made with it has to come from a page of the same host (Origin, Sec-Fetch-Site).`;
+
 const meanings: Record<number, string> = {
   200: 'OK',
   201: 'Made',
@@ -94,7 +98,12 @@ function operationOf(route: Route): ZodOpenApiOperationObject {
         required: !route.body.safeParse({}).success,
         content: {
           'application/json': { schema: route.body },
-          ...(route.csv && { 'text/csv': { schema: { type: 'string' as const } } }),
+          ...(route.csv && {
+            'text/csv': {
+              schema: { type: 'string' as const },
+              example: 'email,name,roles\nada@example.com,Ada Lovelace,builder viewer\n',
+            },
+          }),
         },
       },
     }),
@@ -127,7 +136,7 @@ export function openApiDocument(routes: Route[], serverUrl: string) {
     servers: [{ url: serverUrl }],
     paths,
     components: {
-      securitySchemes: { bearer: { type: 'http', scheme: 'bearer', description: 'fh_key_… or fh_ses_…' } },
+      securitySchemes: { bearer: { type: 'http', scheme: 'bearer', description: credentials } },
     },
   });
 }

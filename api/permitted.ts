@@ -3,6 +3,7 @@ import { systemTenantId } from '../models/system/tenant.ts';
 import { authorize, type Subject, type Verdict } from '../policies/authorize.ts';
 import { permissions } from '../policies/permissions.ts';
 import { Refusal } from '../policies/refusal.ts';
+import { rulesAbout } from '../policies/rights.ts';
 import { factsOf } from '../policies/rule.ts';
 import type { Known } from './principal.ts';
 import type { Incoming, Permitted, Shape } from './route.ts';
@@ -63,7 +64,10 @@ export function decide(known: Known, asked: Question, incoming: Incoming): strin
 function judge({ rights, ids }: Known, { permit, object, id }: Question, incoming: Incoming): Verdict {
   const [action, type] = permit;
   const verdict = authorize(rights, action, { type, object, ids });
-  if (!verdict.allowed) incoming.refused = { permit, facts: factsOf(object, ids), id, rule: verdict.rule };
+  if (!verdict.allowed) {
+    const considered = rulesAbout(rights, action, type);
+    incoming.refused = { permit, facts: factsOf(object, ids), id, rule: verdict.rule, considered };
+  }
   return verdict;
 }
 

@@ -10,13 +10,14 @@ import { mismatchOf, recordMismatch } from './tenant-mismatch.ts';
 
 /** What the trail says of a write that was allowed: with an operation it is asked for, without one it is done. */
 export function eventOf(
-  { permit: [action, type] }: Permitted,
+  { permit }: Permitted,
   { audit = {} }: Answer,
   known: Known,
   rule: string,
   { requestId, source }: Incoming,
 ): AuditEvent {
-  const { id, tenantId: _, ...told } = audit;
+  const { id, tenantId: _, done = permit, ...told } = audit;
+  const [action, type] = done;
   return {
     actor: known.principal,
     action: `${action} ${type}`,
@@ -78,7 +79,7 @@ export async function recordRefusal(route: Route, incoming: Incoming, thrown: un
       roles: credential.roles,
       ...(credential.bound && { rolesOfOwner: credential.bound }),
       rightsVersion: credential.rightsVersion,
-      ...(refused && { inputs: refused.facts }),
+      ...(refused && { inputs: refused.facts, considered: refused.considered }),
     },
   };
   if (tenantId === systemTenantId) {

@@ -5,6 +5,7 @@ import { Refusal } from '../policies/refusal.ts';
 import type { Facts } from '../policies/rule.ts';
 import type { Log } from '../telemetry.ts';
 import { parseBody, pointerTo, textFault } from './body.ts';
+import { ifMatchOf, waitOf } from './conditions.ts';
 import { faultsOf } from './faults.ts';
 import type { Known } from './principal.ts';
 import type { Reading } from './tenant-context.ts';
@@ -40,7 +41,13 @@ export type Incoming = {
   /** Done once the answer has left. */
   afterAnswer?: () => Promise<void>;
   /** Set by a refused permission: what was asked, and what decided. */
-  refused?: { permit: Permitted['permit']; facts: Facts; id?: string | undefined; rule: string };
+  refused?: {
+    permit: Permitted['permit'];
+    facts: Facts;
+    id?: string | undefined;
+    rule: string;
+    considered: string[];
+  };
 };
 
 /** What every handler is told about the call. */
@@ -58,6 +65,8 @@ export type Call<P extends Shape, Q extends Shape, B extends Shape> = {
 
 type Audited = {
   id?: string;
+  /** Where the permission does not say what was done: what was, and to which kind of thing. */
+  done?: readonly [string, SubjectType];
   before?: object;
   after?: object;
   reason?: string | undefined;
@@ -164,27 +173,6 @@ export function bodyOf(request: Request, csv?: (text: string) => unknown): unkno
     );
   }
   return undefined;
-}
-
-/** One of ours is a number in quotes; another, or a list, matches nothing. What is no ETag at all is a mistake. */
-function ifMatchOf(request: Request): number | undefined {
-  const header = request.headers['if-match'];
-  if (header === undefined || header === '*') return undefined;
-  const match = /^"(\d+)"$/.exec(header);
-  if (match) return Number(match[1]);
-  const wellFormed = /^(W\/)?"[^"]*"/.test(header);
-  throw new Refusal(
-    wellFormed ? 'precondition-failed' : 'invalid-request',
-    'If-Match takes one ETag as it was given, for example "3".',
-  );
-}
-
-// Below the 25 s that a process which is told to stop waits for its answers (main.ts).
-const waitSecondsMax = 20;
-
-function waitOf(request: Request): number {
-  const match = /(?:^|[,\s])wait=(\d{1,3})/.exec(String(request.headers.prefer ?? ''));
-  return match ? Math.min(Number(match[1]), waitSecondsMax) : 0;
 }
 
 export function requireVersion(call: { ifMatch: number | undefined }, version: number): void {

@@ -94,6 +94,13 @@ function contains(held: Rule, wanted: Rule): boolean {
   return fields && implies(wanted.when, held.when);
 }
 
+/** What these rights say about doing this to such objects, each rule with its role: what a verdict had to choose from. */
+export function rulesAbout(rights: Rights, action: Action, subject: SubjectType): string[] {
+  const about = rights.grants.filter(({ rule }) => rule.action === action && rule.subject === subject);
+  const own = about.map(({ role, rule }) => `${role} ${inWords(rule)}`);
+  return rights.bound ? [...own, ...rulesAbout(rights.bound, action, subject)] : own;
+}
+
 /** Fields of this kind of object that some rule may hide from whoever has these rights. */
 export function sometimesHidden(rights: Rights, subject: SubjectType): string[] {
   const own = (hideableFields[subject] ?? []).filter((field) =>

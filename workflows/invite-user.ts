@@ -10,7 +10,7 @@ const plan: PlannedStep[] = [
   { name: 'mailInvitation', title: 'Send the invitation', undoneBy: ['withdrawInvitation'] },
   { name: 'untilReminder', title: 'Wait for an answer', undoneBy: ['withdrawInvitation'] },
   { name: 'remindInvited', title: 'Remind the invited person', undoneBy: ['withdrawInvitation'] },
-  { name: 'untilExpiry', title: 'Wait until the invitation expires', undoneBy: ['withdrawInvitation'] },
+  { name: 'untilExpiry', title: 'Wait for an answer until it expires', undoneBy: ['withdrawInvitation'] },
   { name: 'closeInvitation', title: 'Record what became of it' },
 ];
 

@@ -18,7 +18,9 @@ const states: Record<OperationState, string> = {
 
 /** Markdown for the details in the Temporal UI. */
 export function inMarkdown(state: OperationState, steps: readonly StepRecord[]): string {
-  return [`**${states[state]}** (${percentOf(steps)} %)`, '', ...steps.map(line)].join('\n');
+  // What was not needed any more is not missing.
+  const percent = state === 'succeeded' ? 100 : percentOf(steps);
+  return [`**${states[state]}** (${percent} %)`, '', ...steps.map(line)].join('\n');
 }
 
 function line({ state, title, startedAt, endedAt, attempts, refusal }: StepRecord): string {

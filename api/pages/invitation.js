@@ -22,9 +22,7 @@ introduce().catch(() => {
   status.textContent = 'This page could not reach the service. Please load it again.';
 });
 
-form.addEventListener('submit', async (event) => {
-  event.preventDefault();
-  status.textContent = 'One moment …';
+async function accept() {
   const body = JSON.stringify(Object.fromEntries(new FormData(form)));
   const response = await fetch(`${invitation}/acceptance`, {
     method: 'POST',
@@ -42,4 +40,12 @@ form.addEventListener('submit', async (event) => {
       ...(answer.errors ?? []).map((each) => `${each.pointer}: ${each.detail}`),
     ].join('\n');
   }
+}
+
+form.addEventListener('submit', (event) => {
+  event.preventDefault();
+  status.textContent = 'One moment …';
+  accept().catch(() => {
+    status.textContent = 'This page could not reach the service. Please try again.';
+  });
 });

@@ -2,9 +2,7 @@ const token = location.pathname.split('/').pop();
 const status = document.querySelector('[role=status]');
 const form = document.querySelector('form');
 
-form.addEventListener('submit', async (event) => {
-  event.preventDefault();
-  status.textContent = 'One moment …';
+async function send() {
   const response = await fetch(`/v1/password-resets/${encodeURIComponent(token)}`, {
     method: 'POST',
     headers: { 'Content-Type': 'application/json' },
@@ -18,4 +16,12 @@ form.addEventListener('submit', async (event) => {
   const answer = await response.json();
   const faults = (answer.errors ?? []).map((each) => `The password ${each.detail}.`);
   status.textContent = [answer.detail, ...faults].join('\n');
+}
+
+form.addEventListener('submit', (event) => {
+  event.preventDefault();
+  status.textContent = 'One moment …';
+  send().catch(() => {
+    status.textContent = 'This page could not reach the service. Please try again.';
+  });
 });

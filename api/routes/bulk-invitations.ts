@@ -56,7 +56,8 @@ export const inviteMany = tenantWrite({
     const faults = [...judged.faults, ...seatFaults(seats, judged.invitees.length)];
     if (query.dryRun) {
       const wanted = judged.invitees.length;
-      const would = { invite: wanted, seats: { wanted, ...seats } };
+      // All or none: one that stands in the way stands in the way of all.
+      const would = { invite: faults.length > 0 ? 0 : wanted, seats: { wanted, ...seats } };
       return { status: 200, body: { would, faults: faults.map(shown) }, unchanged: true };
     }
     refuseAny(faults);

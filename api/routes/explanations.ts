@@ -37,7 +37,13 @@ export const explain = tenantRead({
         code: z.string().nullable(),
         detail: z.string().nullable(),
         rule: z.string().nullable(),
-        inputs: z.looseObject({}).nullable(),
+        inputs: z
+          .looseObject({})
+          .nullable()
+          .meta({ description: 'What was looked at; of a change, the object as it would have become.' }),
+        considered: z.array(z.string()).nullable().meta({
+          description: 'What the roles of whoever was refused say about doing this to such objects.',
+        }),
         roles: z.array(z.string()),
         rightsVersion: z.int().nullable(),
         changeableBy: z.object({
@@ -59,7 +65,7 @@ export const explain = tenantRead({
     const body = {
       ...explanation(row),
       inputs,
-      changeableBy: changeable(namesPeople ? (people[0] ?? []) : []),
+      changeableBy: changeable(row, namesPeople ? (people[0] ?? []) : []),
     };
     return { status: 200, body: everything ? body : guarded(body) };
   },
@@ -72,6 +78,7 @@ type Told = {
   roles?: string[];
   rightsVersion?: number;
   inputs?: Facts;
+  considered?: string[];
 };
 
 function explanation(row: Row) {
@@ -86,6 +93,7 @@ function explanation(row: Row) {
     code: told.code ?? null,
     detail: told.detail ?? null,
     rule: row.rule ?? null,
+    considered: told.considered ?? null,
     roles: told.roles ?? [],
     rightsVersion: told.rightsVersion ?? null,
   };
@@ -109,7 +117,7 @@ function readableInputs(row: Row, rights: Rights, ids: string[]): Partial<Facts>
 function guarded<T extends ReturnType<typeof explanation> & { inputs: Partial<Facts> | null }>(whole: T): T {
   if (whole.code !== 'not-found') return whole;
   const rule = 'Either there is no such object, or no role of yours lets you read it.';
-  return { ...whole, rule, inputs: null, subject: { ...whole.subject, id: null } };
+  return { ...whole, rule, inputs: null, considered: null, subject: { ...whole.subject, id: null } };
 }
 
 const mayAssign =
@@ -122,8 +130,23 @@ const administrators = (tenantId: string) => ({
   values: [mayAssign.join(' ')],
 });
 
-const changeable = (people: Row[]) => ({
-  how: 'PUT /v1/users/{userId}/roles/{role}, or PATCH /v1/roles/{role} for a role of the organisation’s own',
-  roles: mayAssign,
-  people: people.map(({ id, name }) => ({ id: String(id), name: String(name) })),
-});
+/** A role helps only where rights were in the way, and rights that a role can hold. */
+function changeable(row: Row, people: Row[]) {
+  const { code = '', detail = '' } = row.details as Told;
+  if (code !== 'forbidden' && code !== 'not-found') return { how: detail, roles: [], people: [] };
+  if (ofPlatform.includes(String(row.action)))
+    return {
+      how: 'Only operators of the platform may do this; no role can allow it.',
+      roles: [],
+      people: [],
+    };
+  return {
+    how: 'PUT /v1/users/{userId}/roles/{role}, or PATCH /v1/roles/{role} for a role of the organisation’s own',
+    roles: mayAssign,
+    people: people.map(({ id, name }) => ({ id: String(id), name: String(name) })),
+  };
+}
+
+const ofPlatform = permissions
+  .filter(({ scope }) => scope === 'platform')
+  .map(({ action, subject }) => `${action} ${subject}`);

@@ -26,6 +26,9 @@ export const me = tenantRead({
         email: z.string().nullable(),
         tenantId: z.string(),
         roles: z.array(z.string()),
+        boundBy: z.array(z.string()).nullable().meta({
+          description: 'Of a person’s key with roles of its own: the person’s roles, which it cannot exceed.',
+        }),
         secondFactor: z.boolean(),
         session: z
           .object({ id: z.string(), stage: z.enum(['full', 'enrolment']) })
@@ -40,15 +43,17 @@ export const me = tenantRead({
       {
         text: `SELECT name, email, EXISTS (SELECT FROM ${schema}.second_factors f
                  WHERE f.user_id = u.id AND f.confirmed_at IS NOT NULL) AS second_factor
-               FROM ${schema}.users u WHERE id = $1`,
+               FROM ${schema}.users u WHERE id = $1
+               UNION ALL SELECT name, NULL, false FROM ${schema}.api_keys WHERE id = $1`,
         values: [principal.id],
       },
     ]);
     const { name = null, email = null, second_factor: secondFactor = false } = rows?.[0] ?? {};
-    const { roles, session: facts, credentialId } = credential;
+    const { roles, bound, session: facts, credentialId } = credential;
     const session = facts ? { id: credentialId, stage: facts.stage } : null;
     const { id, kind } = principal;
-    return { status: 200, body: { id, kind, name, email, tenantId, roles, secondFactor, session } };
+    const boundBy = bound ?? null;
+    return { status: 200, body: { id, kind, name, email, tenantId, roles, boundBy, secondFactor, session } };
   },
 });
 

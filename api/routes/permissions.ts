@@ -96,6 +96,16 @@ export const simulate = tenantWrite({
       .meta({ id: 'Simulation' }),
   },
   handle: async ({ tenant: { sql }, body: { principalId, action, subject }, tenantId, ...call }) => {
+    if (!ofTenants.some((row) => row.action === action && row.subject === subject.type))
+      throw new Refusal(
+        'unprocessable',
+        `There is no permission to ${action} ${subject.type} in an organisation; GET /v1/permissions lists them.`,
+      );
+    if (subject.id !== undefined && subject.object !== undefined)
+      throw new Refusal(
+        'unprocessable',
+        'Give the id of an object, or an object that need not exist; not both.',
+      );
     const holder = await holderById(sql, principalId);
     if (!holder)
       throw new Refusal('unprocessable', `There is no person or key ${principalId} in this organisation.`);

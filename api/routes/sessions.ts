@@ -80,6 +80,10 @@ export const signOut = tenantWrite({
     if (principal.kind !== 'user')
       throw new Refusal('conflict', 'This request was made with a key, not with a session.');
     await endSession(tenant, credentialId);
-    return { status: 204, headers: { 'Set-Cookie': cookie('', new Date(0)) }, audit: { id: credentialId } };
+    return {
+      status: 204,
+      headers: { 'Set-Cookie': cookie('', new Date(0)) },
+      audit: { id: credentialId, done: ['revoke', 'Session'] },
+    };
   },
 });

@@ -25,7 +25,8 @@ export function tenantAuditList(
   const parts = [
     filter.action && `action = ${slot(filter.action)}`,
     filter.subjectType && `subject_type = ${slot(filter.subjectType)}`,
-    filter.subjectId && `subject_id = ${slot(filter.subjectId)}`,
+    // A role that was given is in the trail as the role; whoever it was given to is part of it.
+    filter.subjectId && `${slot(filter.subjectId)} IN (subject_id, details->>'userId')`,
     filter.actorId && `actor->>'id' = ${slot(filter.actorId)}`,
     filter.requestId && `request_id = ${slot(filter.requestId)}`,
     filter.outcome && `outcome = ${slot(filter.outcome)}`,

@@ -91,9 +91,9 @@ export async function usesOf(sql: Sql, name: string): Promise<string | undefined
     [name],
   );
   const found = [
-    uses?.holders && `${uses.holders} people or keys hold it`,
-    uses?.invited && `${uses.invited} pending invitations offer it`,
-    uses?.separated && `${uses.separated} separations of duty name it`,
+    uses?.holders && `held by ${uses.holders}`,
+    uses?.invited && `offered in ${uses.invited} pending invitations`,
+    uses?.separated && `named in ${uses.separated} separations of duty`,
   ].filter(Boolean);
   return found.length > 0 ? found.join(', ') : undefined;
 }
@@ -122,7 +122,7 @@ export function insistHeld(author: Rights, wanted: Rights, what: string): void {
   const shown = missing.slice(0, 5).join('; ');
   throw new Refusal(
     'forbidden',
-    `${what} reaches further than you do yourself: it ${shown}${missing.length > 5 ? '; and more' : ''}.`,
+    `${what} reaches further than you do yourself: ${shown}${missing.length > 5 ? '; and more' : ''}.`,
     { extra: { missing } },
   );
 }
