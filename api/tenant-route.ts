@@ -44,6 +44,8 @@ type TenantCall<P extends Shape, Q extends Shape, B extends Shape> = Call<P, Q, 
   principal: Principal;
   rights: Rights;
   me: string;
+  /** All ids of whoever asks: what belongs to one of them is their own. */
+  ids: readonly string[];
   credential: Credential;
   tenantId: string;
   place: Place;
@@ -183,5 +185,5 @@ function about(spec: Permitted, { principal, rights, ids, credential }: Known, {
   const [, type] = spec.permit;
   const hidden = (row: Row) => hiddenFields(rights, { type, object: row, ids });
   const me = ids.at(-1) ?? credential.principalId;
-  return { principal, rights, me, credential, tenantId: token.tenantId, place, hidden };
+  return { principal, rights, me, ids, credential, tenantId: token.tenantId, place, hidden };
 }

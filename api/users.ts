@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Row } from '../models/batch.ts';
 import type { TenantScope } from '../models/scope.ts';
+import { lockPersonRow } from '../models/tenant/person.ts';
 import { rightsOfRoles } from '../models/tenant/rights.ts';
 import { insistHeld } from '../models/tenant/role.ts';
 import { userNow, userStates } from '../models/tenant/user.ts';
@@ -77,11 +78,12 @@ type Acting = {
 };
 
 /**
- * The person as they stand, and as they stay until this is done: signing in waits as well. Nobody does this to themselves, or to somebody who may more.
+ * The person as they stand, and as they stay until this is done: signing in waits as well. Nobody does this to
+ * themselves, or to somebody who may more.
  */
 export async function lockPerson(tenant: TenantScope, acting: Acting, userId: string, what: string) {
   const { sql } = tenant;
-  await sql('SELECT id FROM users WHERE id = $1 FOR UPDATE', [userId]);
+  await lockPersonRow(sql, userId);
   const { tenantId, me, rights } = acting;
   if (me === userId)
     throw new Refusal('conflict', `Nobody can ${what} themselves; have another administrator do it.`);

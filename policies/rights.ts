@@ -82,11 +82,14 @@ export function missingFrom(author: Rights, wanted: Rights): string[] {
 
 function holds(author: Rights, wanted: Rule): boolean {
   if (author.bound && !holds(author.bound, wanted)) return false;
-  const about = author.grants
-    .map(({ rule }) => rule)
-    .filter(({ action, subject }) => action === wanted.action && subject === wanted.subject);
+  const about = grantsAbout(author, wanted.action, wanted.subject).map(({ rule }) => rule);
   const denied = about.some((rule) => rule.effect === 'deny' && !exclude(rule.when, wanted.when));
   return !denied && about.some((rule) => rule.effect === 'allow' && contains(rule, wanted));
+}
+
+/** The rules about doing this to such objects, without those of a bound. */
+export function grantsAbout({ grants }: Rights, action: Action, subject: SubjectType): Grant[] {
+  return grants.filter(({ rule }) => rule.action === action && rule.subject === subject);
 }
 
 function contains(held: Rule, wanted: Rule): boolean {
@@ -96,8 +99,7 @@ function contains(held: Rule, wanted: Rule): boolean {
 
 /** What these rights say about doing this to such objects, each rule with its role: what a verdict had to choose from. */
 export function rulesAbout(rights: Rights, action: Action, subject: SubjectType): string[] {
-  const about = rights.grants.filter(({ rule }) => rule.action === action && rule.subject === subject);
-  const own = about.map(({ role, rule }) => `${role} ${inWords(rule)}`);
+  const own = grantsAbout(rights, action, subject).map(({ role, rule }) => `${role} ${inWords(rule)}`);
   return rights.bound ? [...own, ...rulesAbout(rights.bound, action, subject)] : own;
 }
 

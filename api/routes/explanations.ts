@@ -57,15 +57,15 @@ export const explain = tenantRead({
   filtered: true,
   load: ({ params: { requestId }, tenantId, ids, visible }) =>
     refusalByRequest(tenantId, requestId, { ids, visible }),
-  handle: async ({ row, rights, me, principal, place, tenantId }) => {
+  handle: async ({ row, rights, ids, place, tenantId }) => {
     const everything = authorize(rights, 'read', { type: 'Refusal', object: {} }).allowed;
-    const people = await readInTenant(place, [administrators(tenantId)]);
     const namesPeople = authorize(rights, 'read', { type: 'User', object: {} }).allowed;
-    const inputs = readableInputs(row, rights, [principal.id, me]);
+    const [people = []] = namesPeople ? await readInTenant(place, [administrators(tenantId)]) : [];
+    const inputs = readableInputs(row, rights, ids);
     const body = {
       ...explanation(row),
       inputs,
-      changeableBy: changeable(row, namesPeople ? (people[0] ?? []) : []),
+      changeableBy: changeable(row, people),
     };
     return { status: 200, body: everything ? body : guarded(body) };
   },
@@ -103,7 +103,7 @@ function explanation(row: Row) {
  * What the decision looked at, by the rights of whoever reads it: also an overseer of refusals sees of an object what
  * they may read, and of one they may not read nothing. `own` was said of the refused.
  */
-function readableInputs(row: Row, rights: Rights, ids: string[]): Partial<Facts> | null {
+function readableInputs(row: Row, rights: Rights, ids: readonly string[]): Partial<Facts> | null {
   const { inputs } = row.details as Told;
   const type = subjects.find((each) => each === row.subject_type);
   if (!inputs || !type) return null;

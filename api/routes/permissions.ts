@@ -110,7 +110,7 @@ export const simulate = tenantWrite({
     if (!holder)
       throw new Refusal('unprocessable', `There is no person or key ${principalId} in this organisation.`);
     const rights = await rightsOfPrincipal(sql, tenantId, principalId);
-    const asker = { rights: call.rights, ids: [call.principal.id, call.me] };
+    const asker = { rights: call.rights, ids: call.ids };
     const { type, id } = subject;
     const object = id ? await readableBy(asker, { type, id }, { sql, tenantId }) : (subject.object ?? {});
     const asked = { type, object, ids: [principalId] };
@@ -141,7 +141,7 @@ const tables: Partial<Record<SubjectType, (schema: string) => string>> = {
   Session: (schema) => `SELECT user_id AS owner_id FROM ${schema}.sessions WHERE id = $1`,
 };
 
-type Asker = { rights: Rights; ids: string[] };
+type Asker = { rights: Rights; ids: readonly string[] };
 type Named = { type: SubjectType; id: string };
 type Inside = { sql: Sql; tenantId: string };
 

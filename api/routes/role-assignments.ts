@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import type { Statement } from '../../models/batch.ts';
-import { schemaOf } from '../../models/ids.ts';
+import { forUpdate } from '../../models/batch.ts';
 import type { Sql } from '../../models/scope.ts';
 import { dutyFault } from '../../models/tenant/duty-separation.ts';
 import {
@@ -9,6 +8,7 @@ import {
   insistAdministrator,
   insistNoLockout,
 } from '../../models/tenant/holders.ts';
+import { personById } from '../../models/tenant/person.ts';
 import { rightsOfRoles } from '../../models/tenant/rights.ts';
 import { affectedBy } from '../../models/tenant/rights-change.ts';
 import { assignRole, insistHeld, unassignRole } from '../../models/tenant/role.ts';
@@ -28,12 +28,6 @@ const answers = {
   ]),
 };
 
-/** The person, locked, so that two changes of one person's roles are judged one after the other. */
-const person = (tenantId: string, userId: string): Statement => ({
-  text: `SELECT id, id AS owner_id, state FROM ${schemaOf(tenantId)}.users WHERE id = $1 FOR UPDATE`,
-  values: [userId],
-});
-
 export const giveRole = tenantWrite({
   method: 'put',
   path: '/users/:userId/roles/:role',
@@ -44,7 +38,7 @@ export const giveRole = tenantWrite({
   params,
   query: z.strictObject({ dryRun }),
   answers,
-  load: ({ params: { userId }, tenantId }) => person(tenantId, userId),
+  load: ({ params: { userId }, tenantId }) => forUpdate(personById(tenantId, userId)),
   handle: async ({ tenant: { sql }, params: { userId, role }, query, row, ...call }) => {
     if (row.state === 'invited')
       throw new Refusal(
@@ -68,7 +62,7 @@ export const takeRole = tenantWrite({
   params,
   query: z.strictObject({ dryRun }),
   answers,
-  load: ({ params: { userId }, tenantId }) => person(tenantId, userId),
+  load: ({ params: { userId }, tenantId }) => forUpdate(personById(tenantId, userId)),
   handle: async ({ tenant: { sql }, params: { userId, role }, query, ...call }) =>
     carriedOut(sql, await changeOf(sql, userId, { ...call, role, give: false }), {
       ...call,
@@ -103,10 +97,17 @@ async function changeOf(sql: Sql, userId: string, { tenantId, rights, role, give
   return { holder, role, give, after, standing };
 }
 
-type Acting = { tenantId: string; principal: { id: string }; me: string; rights: Rights; dryRun: boolean };
+type Acting = {
+  tenantId: string;
+  principal: { id: string };
+  me: string;
+  ids: readonly string[];
+  rights: Rights;
+  dryRun: boolean;
+};
 
 async function carriedOut(sql: Sql, change: Change, acting: Acting) {
-  const { tenantId, principal, me, rights, dryRun: dry } = acting;
+  const { tenantId, principal, me, dryRun: dry } = acting;
   const { holder, role, give, after, standing } = change;
   const changed = give
     ? await assignRole(sql, holder.id, role, principal.id)
@@ -114,10 +115,8 @@ async function carriedOut(sql: Sql, change: Change, acting: Acting) {
   // What is given may deny as well.
   if (holder.id === me) insistNoLockout(standing.after, 'assign');
   await insistAdministrator(sql, tenantId);
-  if (dry) {
-    const asker = { rights, ids: [principal.id, me] };
-    return { status: 200, body: await affectedBy(sql, [{ holder, ...standing }], asker), unchanged: true };
-  }
+  if (dry)
+    return { status: 200, body: await affectedBy(sql, [{ holder, ...standing }], acting), unchanged: true };
   const body = { userId: holder.id, roles: after.toSorted() };
   if (!changed) return { status: 200, body, unchanged: true };
   await rotateSessionsOf(sql, holder.id);

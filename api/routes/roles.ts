@@ -91,11 +91,10 @@ export const changeRole = tenantWrite({
     .refine(changing, changesNothing),
   answers: { 200: z.union([role, rightsChange]) },
   load: ({ params: asked, tenantId }) => forUpdate(roleByName(tenantId, asked.role)),
-  handle: async ({ tenant, row, body, rights, query, tenantId, principal, ...call }) => {
+  handle: async ({ tenant, row, body, rights, query, tenantId, principal, ids, ...call }) => {
     insistOwn(row);
     requireVersion(call, Number(row.version));
     const before = present(row);
-    const ids = [principal.id, call.me];
     const change = { ids, tenantId, role: String(row.name), was: row.rules as Rule[], author: rights };
     const preview = body.rules && (await judged(tenant, { ...change, will: body.rules }));
     await updateRole(tenant.sql, change.role, body);
@@ -147,7 +146,14 @@ const content = ({ title, description: about, rules: held }: ReturnType<typeof p
   rules: held,
 });
 
-type Change = { ids: string[]; tenantId: string; role: string; was: Rule[]; will: Rule[]; author: Rights };
+type Change = {
+  ids: readonly string[];
+  tenantId: string;
+  role: string;
+  was: Rule[];
+  will: Rule[];
+  author: Rights;
+};
 
 /** Refuses what the author may not decide, and says who would gain and lose what. */
 async function judged({ sql }: TenantScope, change: Change) {

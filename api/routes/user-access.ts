@@ -168,12 +168,12 @@ export const removePerson = tenantWrite({
   },
 });
 
-type Seer = { rights: Rights; principal: { id: string }; me: string };
+type Seer = { rights: Rights; ids: readonly string[] };
 
 const seenBy =
-  ({ rights, principal, me }: Seer) =>
+  ({ rights, ids }: Seer) =>
   (subject: SubjectType): Visible =>
-    visibleTo(rights, subject, [principal.id, me]);
+    visibleTo(rights, subject, ids);
 
 const owns = (work: Work) => Object.values(work).some(({ count }) => count > 0);
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { lockPersonRow } from '../../models/tenant/person.ts';
 import { renameUser, userById, userList, userStates } from '../../models/tenant/user.ts';
 import { etag, presentPage } from '../present.ts';
 import { requireVersion } from '../route.ts';
@@ -50,7 +51,7 @@ export const changeUser = tenantWrite({
   answers: { 200: user },
   load: ({ params: { userId }, tenantId }) => userById(tenantId, userId),
   handle: async ({ tenant, params: { userId }, body, tenantId, ...call }) => {
-    await tenant.sql('SELECT id FROM users WHERE id = $1 FOR UPDATE', [userId]);
+    await lockPersonRow(tenant.sql, userId);
     const before = await shownUser(tenant, tenantId, userId);
     requireVersion(call, Number(before.version));
     await renameUser(tenant.sql, userId, body.name);

@@ -1,5 +1,5 @@
 import { Refusal } from '../../policies/refusal.ts';
-import { missingFrom, type Rights, rightsOfBuiltIn } from '../../policies/rights.ts';
+import { grantsAbout, missingFrom, type Rights, rightsOfBuiltIn } from '../../policies/rights.ts';
 import type { Sql } from '../scope.ts';
 import { rightsOfRoles } from './rights.ts';
 
@@ -49,9 +49,7 @@ async function hasLastWord(sql: Sql, tenantId: string, roles: string[]): Promise
 
 /** Whoever changes rights must be able to change them back: their own right to do so stays. */
 export function insistNoLockout(own: Rights, action: 'assign' | 'update'): void {
-  const needed = rightsOfBuiltIn(['admin']).grants.filter(
-    ({ rule }) => rule.subject === 'Role' && rule.action === action,
-  );
+  const needed = grantsAbout(rightsOfBuiltIn(['admin']), action, 'Role');
   if (missingFrom(own, { ...own, grants: needed }).length === 0) return;
   throw new Refusal(
     'conflict',

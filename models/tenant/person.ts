@@ -12,7 +12,7 @@ export function personById(tenantId: string, userId: string): Statement {
 
 /**
  * Everything that changes a person's ways in holds their row, so that a sign-in under way comes before it or after it.
- * In this order everywhere: the person, the tenant, what else there is. What is read for a decision is read by a later
+ * Whoever takes a turn (turn.ts) has taken it before. What is read for a decision is read by a later
  * statement: one that waits for a lock still sees other tables as they were before it waited.
  */
 export async function lockPersonRow(sql: Sql, userId: string): Promise<void> {

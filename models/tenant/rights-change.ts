@@ -1,6 +1,6 @@
 import { type Action, permissions, type SubjectType } from '../../policies/permissions.ts';
-import { type Rights, sometimesHidden } from '../../policies/rights.ts';
-import { inWords, type Rule } from '../../policies/rule.ts';
+import { grantsAbout, type Rights, sometimesHidden } from '../../policies/rights.ts';
+import { inWords } from '../../policies/rule.ts';
 import type { Row } from '../batch.ts';
 import type { Sql } from '../scope.ts';
 import { visibleTo } from '../visible.ts';
@@ -70,8 +70,7 @@ async function changesOf(sql: Sql, { holder, before, after }: Standing, asker: A
 }
 
 function about(rights: Rights, action: Action, subject: SubjectType): string[] {
-  const rules: Rule[] = rights.grants.map(({ rule }) => rule);
-  const found = rules.filter((rule) => rule.action === action && rule.subject === subject).map(inWords);
+  const found = grantsAbout(rights, action, subject).map(({ rule }) => inWords(rule));
   return [...new Set(found)].sort();
 }
 
