@@ -1,5 +1,5 @@
 import { subject as named } from '@casl/ability';
-import type { Action, SubjectType } from './permissions.ts';
+import type { Action, SubjectType } from './permission.ts';
 import type { SystemActor } from './principal.ts';
 import { type Rights, sometimesHidden } from './rights.ts';
 import { type Facts, factsOf } from './rule.ts';
@@ -60,6 +60,9 @@ const systemRights: Record<SystemActor, [Action, SubjectType][]> = {
     ['delete', 'Tenant'],
     ['revoke', 'Invitation'],
     ['reset', 'Password'],
+    ['rotate', 'EncryptionKey'],
+    ['update', 'Setting'],
+    ['update', 'Quota'],
     ['read', 'Operation'],
   ],
   'system:delete-tenant': [
@@ -68,9 +71,22 @@ const systemRights: Record<SystemActor, [Action, SubjectType][]> = {
   ],
   'system:invite-user': [['revoke', 'Invitation']],
   'system:reset-password': [['reset', 'Password']],
+  'system:rotate-key': [['rotate', 'EncryptionKey']],
+  'system:rotate-root-key': [['rotate', 'RootKey']],
   'system:sweep': [['sweep', 'Platform']],
   'system:discovery': [['send', 'Discovery']],
+  // A run is closed, and told what is wanted of it, whatever whoever started it may by now.
+  'system:run': [
+    ['read', 'Run'],
+    ['cancel', 'Run'],
+  ],
+  // Whether the schedule's owner may is asked by the activity, which knows whose it is.
+  'system:run-schedule': [['start', 'Run']],
+  'system:integrations': [['update', 'Integration']],
   'system:bootstrap': [],
+  'system:retention': [['retain', 'Platform']],
+  'system:meter': [['meter', 'Platform']],
+  'system:raise-quota': [['update', 'Quota']],
 };
 
 export function systemMay(actor: SystemActor, action: Action, subject: SubjectType): boolean {

@@ -1,5 +1,5 @@
 import type { LifecycleKind } from './operation.ts';
-import type { Action } from './permissions.ts';
+import type { Action } from './permission.ts';
 
 /**
  * A tenant's life as data: from which states an operation may be asked for, and where it leads. Routes, workflows

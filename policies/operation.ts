@@ -12,7 +12,13 @@ export const lifecycleKinds = [
 export type LifecycleKind = (typeof lifecycleKinds)[number];
 
 /** Errands inside a tenant: as many at once as there are people who ask. */
-const errandKinds = ['invite-user', 'reset-password'] as const;
+const errandKinds = [
+  'invite-user',
+  'reset-password',
+  'rotate-key',
+  'change-settings',
+  'raise-quota',
+] as const;
 export type ErrandKind = (typeof errandKinds)[number];
 
 export const operationKinds = [...lifecycleKinds, ...errandKinds] as const;

@@ -11,8 +11,16 @@ export const systemActors = [
   'system:delete-tenant',
   'system:invite-user',
   'system:reset-password',
+  'system:rotate-key',
+  'system:rotate-root-key',
   'system:sweep',
   'system:discovery',
+  'system:run',
+  'system:run-schedule',
+  'system:integrations',
   'system:bootstrap',
+  'system:retention',
+  'system:meter',
+  'system:raise-quota',
 ] as const;
 export type SystemActor = (typeof systemActors)[number];

@@ -20,6 +20,9 @@ export type RefusalCode =
   | 'unprocessable'
   | 'idempotency-mismatch'
   | 'rate-limited'
+  | 'quota-exceeded'
+  | 'restricted'
+  | 'key-unusable'
   | 'unavailable';
 
 /** One fault of a request: where (JSON pointer into the body, or `?name` for a query parameter) and what. */

@@ -1,6 +1,7 @@
 import { createMongoAbility, type MongoAbility, type MongoQuery } from '@casl/ability';
 import { LRUCache } from 'lru-cache';
-import { type Action, permissions, type SubjectType } from './permissions.ts';
+import type { Action, SubjectType } from './permission.ts';
+import { permissions } from './permissions.ts';
 import { type Conditions, exclude, hideableFields, implies, inWords, type Rule } from './rule.ts';
 
 /**

@@ -1,4 +1,4 @@
-import type { Action, SubjectType } from './permissions.ts';
+import type { Action, SubjectType } from './permission.ts';
 
 /**
  * A rule of a role, as data: stored with the role, compiled to CASL (policies/rights.ts) and to SQL (models/visible.ts).
@@ -29,17 +29,34 @@ export type Condition = keyof Conditions;
 /** Which conditions a subject's objects can be told apart by; subjects that are not named have none. */
 export const conditionsOf: Partial<Record<SubjectType, readonly Condition[]>> = {
   Agent: ['ownerId', 'tags', 'environment'],
+  Workflow: ['ownerId', 'tags'],
+  Run: ['ownerId'],
+  RunSchedule: ['ownerId'],
+  Trigger: ['ownerId'],
+  Memory: ['ownerId'],
   User: ['ownerId'],
   Session: ['ownerId'],
   SecondFactor: ['ownerId'],
   Password: ['ownerId'],
   ApiKey: ['ownerId'],
   Refusal: ['ownerId'],
+  // What somebody used is theirs; what an agent used has its tags and its environment.
+  Usage: ['ownerId', 'tags', 'environment'],
 };
 
 /** Fields of which a role may hide the content. What names an object and its version always stays. */
 export const hideableFields: Partial<Record<SubjectType, readonly string[]>> = {
-  Agent: ['description', 'instructions', 'model', 'tags', 'environment', 'ownerId'],
+  Agent: [
+    'description',
+    'instructions',
+    'model',
+    'providerId',
+    'tools',
+    'outputSchema',
+    'tags',
+    'environment',
+    'ownerId',
+  ],
 };
 
 /** What the conditions look at, of one object as asked about by one principal. */
