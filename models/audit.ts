@@ -1,5 +1,7 @@
 import type { Principal } from '../policies/principal.ts';
+import type { Row } from './batch.ts';
 import { newId } from './ids.ts';
+import { type Keyring, keyringWithin } from './keyring.ts';
 import type { Sql } from './scope.ts';
 import { digest } from './secrets.ts';
 
@@ -40,15 +42,39 @@ const keptWhole = [
   'DutySeparation',
   'ApiKey',
   'SecurityPolicy',
+  'LlmProvider',
 ];
+
+const sealedDetails = 'audit_events.sealed_details';
+
+/** What an event tells beyond its columns, with what was before and after where that is kept whole. */
+export function detailsOf(keyring: Keyring, { id, details, sealed_details: sealed }: Row): unknown {
+  if (!Buffer.isBuffer(sealed)) return details;
+  return {
+    ...(details as object),
+    ...(JSON.parse(keyring.open(sealedDetails, String(id), sealed)) as object),
+  };
+}
 
 /** Into the trail of the tenant one is in. */
 export async function auditInTenant(sql: Sql, event: AuditEvent): Promise<void> {
   const { before, after } = event;
-  const whole = keptWhole.includes(event.subject.type)
-    ? { ...event, details: { ...event.details, ...(before && { before }), ...(after && { after }) } }
-    : event;
-  await sql(`INSERT INTO audit_events (${columns}) VALUES (${slots})`, valuesOf(whole));
+  const whole = keptWhole.includes(event.subject.type) && (before || after);
+  const values = valuesOf(event);
+  if (whole) {
+    const keyring = await keyringWithin(sql);
+    const sealed = keyring.seal(sealedDetails, String(values[0]), JSON.stringify({ before, after }));
+    // A plain digest of what a person is would let anybody try guesses against it.
+    const digests = [before, after].map((each) =>
+      each ? keyring.blindIndex(sealedDetails, JSON.stringify(each)) : null,
+    );
+    await sql(`INSERT INTO audit_events (${columns}, sealed_details) VALUES (${slots}, $15)`, [
+      ...values.slice(0, 11),
+      ...digests,
+      values[13],
+      sealed,
+    ]);
+  } else await sql(`INSERT INTO audit_events (${columns}) VALUES (${slots})`, values);
 }
 
 /** Into the platform's trail, about a tenant or about no one in particular. */

@@ -68,17 +68,21 @@ export class Prepared {
   }
 }
 
+type Caller = { whose: string; resolve: (results: Row[][]) => void; reject: (error: Error) => void };
+
 /** One caller's statements on their way; the connection tells it of the answers, message by message. */
 export class Batch {
+  readonly whose: string;
   private readonly statements: Statement[];
-  private readonly resolve: (results: Row[][]) => void;
+  private readonly resolve: Caller['resolve'];
   readonly reject: (error: Error) => void;
   private readonly results: Row[][] = [];
   private plans: Plan[] = [];
   private current: Row[] = [];
 
-  constructor(statements: Statement[], resolve: (results: Row[][]) => void, reject: (error: Error) => void) {
+  constructor(statements: Statement[], { whose, resolve, reject }: Caller) {
     this.statements = statements;
+    this.whose = whose;
     this.resolve = resolve;
     this.reject = reject;
   }

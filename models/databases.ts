@@ -1,10 +1,10 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
 import pg from 'pg';
 import { type Options, Sequelize } from 'sequelize';
 import { type CellConfig, type Config, loadConfig } from '../config.ts';
 import { log } from '../telemetry.ts';
+import './carried.ts';
 import { PatientClient } from './patient-client.ts';
-import { openPipeline, type Pipeline } from './pipeline.ts';
+import { closePipelines, pipeline } from './pipelines.ts';
 import { derive } from './secrets.ts';
 
 /**
@@ -64,8 +64,10 @@ const poolCommon = { connectionTimeoutMillis: connectTimeoutMs, idleTimeoutMilli
 
 // What one statement may take; a server that is silent for longer is given up (patient-client.ts). A write may wait
 // for the lock of another one for the 10 s of lock_timeout; more than 20 s nobody waits for an answer over HTTP.
-const readMs = 8_000;
+const ratesMs = 1_000;
 const writeMs = 11_000;
+/** What the ledger of limits may take: an act that waits for it has not begun, and some may begin without it. */
+export const ledgerMs = 2_000;
 
 const pools = new Map<string, pg.Pool>();
 
@@ -85,36 +87,54 @@ export const systemAdministrator = () => pool(config().systemUrl, 2);
 export const cellAdministrator = (cell: string) => pool(cellOf(cell).url, 4);
 // Asked while locks on shared rows are held, so a server that hangs must not hold them up for long.
 const platformPatience = { query_timeout: 4_000 };
-export const cellPlatform = (cell: string) =>
-  pool(urlFor(cellOf(cell).url, 'freehold_platform'), 4, platformPatience);
+export const cellPlatform = (cell: string) => pool(platformLogin(cell), 4, platformPatience);
+function platformUrl(cell: string, name: string): string {
+  const url = new URL(platformLogin(cell));
+  url.searchParams.set('application_name', name);
+  return url.href;
+}
+/** Of their own, for without its key nobody reads anything: who waits for another of the platform's waits for nothing here. */
+export const cellKeys = (cell: string) => pool(platformUrl(cell, 'freehold-keys'), 2, platformPatience);
+/** One connection: rates are asked for often, each in no time, and nobody waits for them for long. */
+export const cellRates = (cell: string) =>
+  pipeline(platformUrl(cell, 'freehold-rates'), 1, { statement_timeout: ratesMs });
 export const tenantReaders = (cell: string, login: number) =>
   pipeline(urlFor(cellOf(cell).url, loginName(cell, login)), 6);
 export const systemReaders = () => pipeline(urlFor(config().systemUrl, 'freehold_system'), 4);
+/** Of its own, for acts wait for it that a slow read must not hold up; more lanes, for each of its answers waits for the disk. */
+export const tenantLedger = (cell: string, login: number) =>
+  pipeline(urlFor(cellOf(cell).url, loginName(cell, login)), 4, {
+    application_name: 'freehold-ledger',
+    statement_timeout: ledgerMs,
+    // Planned once, for all values and while the tables are still small: there is one way to find a row, by its key.
+    options:
+      '-c plan_cache_mode=force_generic_plan -c jit=off -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off',
+  });
 
-const pipelines = new Map<string, Pipeline>();
+/** Connections that only listen, each outside every pool; whoever opens one hears of its end. */
+const listeners = new Set<pg.Client>();
+let closings = 0;
+/** Differs before and after `closeDatabases`: whoever connects again and again asks whether it still should. */
+export const openness = (): number => closings;
 
-function pipeline(connectionString: string, lanes: number): Pipeline {
-  const known = pipelines.get(connectionString);
-  if (known) return known;
-  const made = openPipeline(
-    { connectionString, application_name: 'freehold-read', statement_timeout: readMs },
-    lanes,
-  );
-  pipelines.set(connectionString, made);
-  return made;
+export const systemLogin = () => urlFor(config().systemUrl, 'freehold_system');
+export const platformLogin = (cell: string) => urlFor(cellOf(cell).url, 'freehold_platform');
+
+export async function openListener(connectionString: string): Promise<pg.Client> {
+  const client = new pg.Client({
+    connectionString,
+    application_name: 'freehold-listen',
+    connectionTimeoutMillis: connectTimeoutMs,
+    // One on which nothing is told for long has to notice that the other side is gone.
+    keepAlive: true,
+    ...platformPatience,
+  });
+  client.on('error', (error) => log.warn({ error: error.message }, 'a listening connection was lost'));
+  client.once('end', () => listeners.delete(client));
+  listeners.add(client);
+  await client.connect();
+  return client;
 }
-
-/**
- * The transaction a model call belongs to, carried by the call chain: Sequelize asks this for it, so that no
- * query inside `inTenant` or `inSystem` can forget its transaction.
- */
-const carried = new AsyncLocalStorage<Map<string, unknown>>();
-Sequelize.useCLS({
-  run: (act: (context: unknown) => unknown) => carried.run(new Map(carried.getStore()), () => act(undefined)),
-  bind: (act: unknown) => act,
-  get: (key: string) => carried.getStore()?.get(key),
-  set: (key: string, value: unknown) => carried.getStore()?.set(key, value),
-});
 
 const sequelizes = new Map<string, Sequelize>();
 
@@ -141,14 +161,19 @@ function sequelize(adminUrl: string, login: string, max: number): Sequelize {
 }
 
 export const systemSequelize = () => sequelize(config().systemUrl, 'freehold_system', 8);
+export const tenantConnections = 8;
 export const tenantSequelize = (cell: string, login: number) =>
-  sequelize(cellOf(cell).url, loginName(cell, login), 8);
+  sequelize(cellOf(cell).url, loginName(cell, login), tenantConnections);
 
 export async function closeDatabases(): Promise<void> {
-  const ends = [...pools.values(), ...pipelines.values()].map((each) => each.end());
-  const closes = [...sequelizes.values()].map((each) => each.close());
+  closings += 1;
+  const ends = [...[...pools.values()].map((each) => each.end()), closePipelines()];
+  const closes = [
+    ...[...sequelizes.values()].map((each) => each.close()),
+    ...[...listeners].map((each) => each.end()),
+  ];
   pools.clear();
-  pipelines.clear();
   sequelizes.clear();
+  listeners.clear();
   await Promise.allSettled([...ends, ...closes]);
 }

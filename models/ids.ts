@@ -16,7 +16,27 @@ export type IdKind =
   | 'evt'
   | 'req'
   | 'rst'
-  | 'dut';
+  | 'dut'
+  | 'llm'
+  | 'int'
+  | 'dlv'
+  | 'hld'
+  | 'rcp'
+  | 'wfl'
+  | 'mem'
+  | 'con'
+  | 'run'
+  | 'sch'
+  | 'fir'
+  | 'trg'
+  | 'pkg'
+  | 'chg'
+  | 'prc'
+  | 'qta'
+  | 'qrq'
+  | 'ntf'
+  | 'rsn'
+  | 'jnl';
 
 /** A TypeID of this prefix, for example `ten_01k9…`. The first character is 0-7: 128 bits in 26 digits. */
 export const idPattern = (kind: IdKind) => new RegExp(`^${kind}_[0-7][0-9a-hjkmnp-tv-z]{25}$`);

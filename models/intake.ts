@@ -1,38 +1,44 @@
-import type { Meter } from '../policies/plans.ts';
-import { cellPlatform } from './databases.ts';
+import type { PlanLimit } from '../policies/quotas.ts';
+import { cellPlatform, config } from './databases.ts';
 import type { Place } from './scope.ts';
+import { derive, open, seal } from './secrets.ts';
 
 /**
  * What was said about people when a tenant was asked for, kept in the tenant's own region until the tenant has a
- * schema for it. It never passes through the system database or Temporal.
+ * schema for it, sealed under a key of the installation. It never passes through the system database or Temporal.
  */
 export type Intake = {
   adminEmail: string;
   adminName: string;
-  quotas: Partial<Record<Meter, number>>;
+  quotas: Partial<Record<PlanLimit, number>>;
   settings: { [key: string]: string | number | boolean };
 };
 
-export async function keepIntake(place: Place, intake: Intake): Promise<void> {
-  await cellPlatform(place.cell).query(
-    `INSERT INTO platform.intake (tenant_id, admin_email, admin_name, quotas, settings) VALUES ($1, $2, $3, $4, $5)`,
-    [
-      place.tenantId,
-      intake.adminEmail,
-      intake.adminName,
-      JSON.stringify(intake.quotas),
-      JSON.stringify(intake.settings),
-    ],
-  );
+const key = () => derive(config().rootKey, 'intake');
+const keyVersion = 1;
+const belongs = (tenantId: string) => `intake/${tenantId}`;
+
+export async function keepIntake({ tenantId, cell }: Place, intake: Intake): Promise<void> {
+  const sealed = seal(key(), keyVersion, Buffer.from(JSON.stringify(intake)), belongs(tenantId));
+  await cellPlatform(cell).query('INSERT INTO platform.intake (tenant_id, sealed) VALUES ($1, $2)', [
+    tenantId,
+    sealed,
+  ]);
 }
 
-export async function intakeOf(place: Place): Promise<Intake | undefined> {
-  const { rows } = await cellPlatform(place.cell).query<Intake>(
-    `SELECT admin_email AS "adminEmail", admin_name AS "adminName", quotas, settings
+type Stored = Intake & { sealed: Buffer | null };
+
+export async function intakeOf({ tenantId, cell }: Place): Promise<Intake | undefined> {
+  const { rows } = await cellPlatform(cell).query<Stored>(
+    `SELECT sealed, admin_email AS "adminEmail", admin_name AS "adminName", quotas, settings
      FROM platform.intake WHERE tenant_id = $1`,
-    [place.tenantId],
+    [tenantId],
   );
-  return rows[0];
+  const [row] = rows;
+  if (!row) return undefined;
+  const { sealed, ...plain } = row;
+  // Plain: asked for while an older version ran, and provisioned by this one.
+  return sealed ? (JSON.parse(open(key(), sealed, belongs(tenantId)).toString()) as Intake) : plain;
 }
 
 export async function forgetIntake(place: Place): Promise<void> {

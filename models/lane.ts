@@ -1,5 +1,6 @@
 import type { Client, Submittable } from 'pg';
 import { type Batch, Prepared, type Wire } from './batch.ts';
+import { addBusyTime } from './busy-time.ts';
 
 /**
  * One connection with batches in flight, answered in the order they were sent. pg lets only one query be active; this
@@ -7,6 +8,9 @@ import { type Batch, Prepared, type Wire } from './batch.ts';
  * ends: which statements the server still knows is not worth finding out.
  */
 const batchesMax = 20_000; // A backend keeps memory for every table it touched; it is replaced before that adds up.
+
+// Far above what a read takes that does not wait for anything.
+const slowMs = 20;
 
 export class Lane implements Submittable {
   private readonly client: Client;
@@ -17,6 +21,7 @@ export class Lane implements Submittable {
   private readonly sent: Batch[] = [];
   private count = 0;
   private usedAt = performance.now();
+  private headSince = 0;
   over = false;
 
   constructor(client: Client, changed: (lane: Lane) => void) {
@@ -35,6 +40,15 @@ export class Lane implements Submittable {
     return this.sent.length;
   }
 
+  serves(whose: string): boolean {
+    return this.sent.some((batch) => batch.whose === whose);
+  }
+
+  /** Whether what is first in line takes long, so that others had better not stand behind it. */
+  isSlow(): boolean {
+    return this.inFlight > 0 && performance.now() - this.headSince > slowMs;
+  }
+
   idleFor(ms: number): boolean {
     return this.inFlight === 0 && performance.now() - this.usedAt > ms;
   }
@@ -48,7 +62,9 @@ export class Lane implements Submittable {
     this.count += batches.length;
     this.usedAt = performance.now();
     if (this.count >= batchesMax) this.over = true;
-    if (wasIdle) this.client.query(this);
+    if (!wasIdle) return;
+    this.headSince = this.usedAt;
+    this.client.query(this);
   }
 
   /** What is in flight is still answered. */
@@ -77,13 +93,13 @@ export class Lane implements Submittable {
   }
 
   handleReadyForQuery(): void {
-    this.sent.shift()?.succeed(this.prepared);
+    this.shift()?.succeed(this.prepared);
     this.goOn();
   }
 
   handleError(error: Error): void {
     this.over = true;
-    this.sent.shift()?.reject(error);
+    this.shift()?.reject(error);
     this.goOn();
   }
 
@@ -91,7 +107,15 @@ export class Lane implements Submittable {
   handleCopyInResponse(): void {}
   handleCopyData(): void {}
 
+  /** The first of those in flight is answered; for so long the connection was busy with it. */
+  private shift(): Batch | undefined {
+    const batch = this.sent.shift();
+    if (batch?.whose) addBusyTime(batch.whose, performance.now() - this.headSince);
+    return batch;
+  }
+
   private goOn(): void {
+    this.headSince = performance.now();
     if (this.sent.length > 0) this.client.query(this);
     else if (this.over) void this.end();
     this.changed(this);

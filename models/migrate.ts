@@ -3,6 +3,7 @@ import pg from 'pg';
 import { Umzug } from 'umzug';
 import type { CellConfig } from '../config.ts';
 import { plans } from '../policies/plans.ts';
+import { Refusal } from '../policies/refusal.ts';
 import { config, loginName, loginPassword, rolesPerLogin } from './databases.ts';
 import { bootstrapSystemTenant } from './system-tenant.ts';
 import { outdatedTenants, tenantSchemaVersion, upgradeTenantSchema } from './tenant-schema.ts';
@@ -46,9 +47,18 @@ async function migrateCell(cell: CellConfig, say: Say): Promise<void> {
 /** One tenant after the other, each in a transaction of its own: what was interrupted goes on where it was. */
 async function upgradeTenants(cell: string, say: Say): Promise<void> {
   const outdated = await outdatedTenants(cell);
-  for (const tenantId of outdated) await upgradeTenantSchema({ cell, tenantId });
-  if (outdated.length > 0)
-    say(`cell ${cell}: ${outdated.length} tenants now at version ${tenantSchemaVersion}`);
+  let upgraded = 0;
+  for (const tenantId of outdated) {
+    try {
+      await upgradeTenantSchema({ cell, tenantId });
+      upgraded++;
+    } catch (cause) {
+      // Without its key nothing of it opens anyway; it must not keep the others from being brought up to date.
+      if (!(cause instanceof Refusal)) throw cause;
+      say(`cell ${cell}: ${tenantId} stays as it is: ${cause.message}`);
+    }
+  }
+  if (upgraded > 0) say(`cell ${cell}: ${upgraded} tenants now at version ${tenantSchemaVersion}`);
 }
 
 function loginsOf(cell: CellConfig): string[] {
@@ -113,6 +123,9 @@ async function closeDatabase(client: pg.Client, logins: string[]): Promise<void>
     GRANT CREATE ON DATABASE ${rows[0]?.name} TO freehold_owner`);
 }
 
+/** Files that had another name once, under which databases that were made then remember them. */
+const formerNames: Record<string, string> = { '0004-usage.sql': '0005-usage.sql' };
+
 async function run(client: pg.Client, kind: 'system' | 'cell', say: Say): Promise<void> {
   const folder = new URL(`./migrations/${kind}/`, import.meta.url);
   await client.query(
@@ -136,7 +149,7 @@ async function run(client: pg.Client, kind: 'system' | 'cell', say: Say): Promis
         const { rows } = await client.query<{ name: string }>(
           'SELECT name FROM public.freehold_migrations ORDER BY name',
         );
-        return rows.map((row) => row.name);
+        return rows.map(({ name }) => formerNames[name] ?? name);
       },
       logMigration: async () => {},
       unlogMigration: async () => {},

@@ -16,11 +16,16 @@ export class PatientClient extends pg.Client {
   constructor(config: PatientConfig) {
     super(config);
     const { statement_timeout: statementMs } = config;
+    // What was asked fails by itself. A connection that is lost in the moment between its handshake and its owner's own
+    // listener would end the process.
+    this.on('error', () => {});
     // After the handshake, which has a time of its own: under TLS the stream is another one from then on.
     this.once('connect', () => {
       const stream = this.connection.stream as Socket; // or the TLSSocket around it, which is one
       // Node counts from the last byte either way, and starts anew with the next.
-      stream.setTimeout(statementMs + graceMs, () => {
+      stream.setTimeout(statementMs + graceMs);
+      // Not as an argument of setTimeout, which is told once: the first time may be while nothing is asked.
+      stream.on('timeout', () => {
         if (this.isAsked()) stream.destroy(new Error('Connection terminated: the server hangs'));
       });
     });

@@ -1,11 +1,13 @@
 import { QueryTypes, type Sequelize } from 'sequelize';
 import { Refusal } from '../policies/refusal.ts';
 import type { Row, Statement } from './batch.ts';
-import { systemReaders, systemSequelize, tenantReaders, tenantSequelize } from './databases.ts';
+import { addBusyTime } from './busy-time.ts';
+import { systemReaders, systemSequelize, tenantLedger, tenantReaders, tenantSequelize } from './databases.ts';
 import { isTenantId, schemaOf } from './ids.ts';
-import type { Pipeline } from './pipeline.ts';
+import { nobodys, type Pipeline } from './pipeline.ts';
 import { type SystemTables, systemTables } from './system/tables.ts';
 import { type TenantTables, tenantTables } from './tenant/tables.ts';
+import { tenantGate } from './tenant-gate.ts';
 
 /**
  * The only ways to data. Inside `inTenant` a transaction has become that tenant: its role, its schema, its context
@@ -23,39 +25,72 @@ export type SystemScope = SystemTables & { sql: Sql };
 
 export async function inTenant<T>(place: Place, act: (tenant: TenantScope) => Promise<T>): Promise<T> {
   const db = tenantSequelize(place.cell, place.login);
+  refuseNesting(db);
   const schema = schemaOf(place.tenantId);
-  return transact(
-    db,
-    `set_config('role', '${schema}', true), set_config('search_path', '${schema}, pg_temp', true),
-    set_config('app.tenant', '${place.tenantId}', true)`,
-    () => act({ ...tenantTables(db), sql: sqlOn(db) }),
-  );
+  const leave = await tenantGate(db).enter(place.tenantId);
+  try {
+    return await transact(
+      db,
+      `set_config('role', '${schema}', true), set_config('search_path', '${schema}, pg_temp', true),
+      set_config('app.tenant', '${place.tenantId}', true)`,
+      () => {
+        const sql = sqlOn(db);
+        places.set(sql, place);
+        return act({ ...tenantTables(db), sql });
+      },
+      (ms) => addBusyTime(place.tenantId, ms),
+    );
+  } finally {
+    leave();
+  }
 }
+
+const places = new WeakMap<Sql, Place>();
+
+/** Whose transaction this is, for what was given the transaction alone; undefined on the shared tables. */
+export const placeWithin = (sql: Sql): Place | undefined => places.get(sql);
 
 /** Runs the statements as the tenant, in one transaction and one round trip; tables are named `schema.table`. */
 export async function readInTenant(place: Place, statements: Statement[]): Promise<Row[][]> {
-  const schema = schemaOf(place.tenantId);
-  const context = {
-    text: "SELECT set_config('role', $1, true), set_config('app.tenant', $2, true)",
-    values: [schema, place.tenantId],
-  };
-  return read(tenantReaders(place.cell, place.login), context, statements);
+  return read(tenantReaders(place.cell, place.login), contextIn(place), statements, place.tenantId);
 }
+
+/**
+ * The same for the ledger of limits, which changes what it reads: all of it happens, or nothing. The lock is that of
+ * models/tenant/quota.ts, taken here because a statement less is a tenth of what a reservation costs.
+ */
+export async function decideInTenant(place: Place, statements: Statement[]): Promise<Row[][]> {
+  const { text, values } = contextIn(place);
+  const context = { text: `${text}, pg_advisory_xact_lock_shared(hashtext('quotas'), hashtext($2))`, values };
+  return read(tenantLedger(place.cell, place.login), context, statements, place.tenantId);
+}
+
+const contextIn = ({ tenantId }: Place): Statement => ({
+  text: "SELECT set_config('role', $1, true), set_config('app.tenant', $2, true)",
+  values: [schemaOf(tenantId), tenantId],
+});
 
 /** `platform` sees every row of the shared tables; a tenant id sees that tenant's rows only. */
 export type SystemSight = 'platform' | (string & {});
 
 export async function inSystem<T>(sight: SystemSight, act: (system: SystemScope) => Promise<T>): Promise<T> {
   const db = systemSequelize();
+  refuseNesting(db);
   return transact(db, contextOf(sight), () => act({ ...systemTables(db), sql: sqlOn(db) }));
 }
 
 export async function readInSystem(sight: SystemSight, statements: Statement[]): Promise<Row[][]> {
-  return read(systemReaders(), { text: `SELECT ${contextOf(sight)}`, values: [] }, statements);
+  const whose = sight === 'platform' ? nobodys : sight;
+  return read(systemReaders(), { text: `SELECT ${contextOf(sight)}`, values: [] }, statements, whose);
 }
 
-async function read(pipeline: Pipeline, context: Statement, statements: Statement[]): Promise<Row[][]> {
-  const [, ...results] = await unavailableAsRefusal(() => pipeline.run([context, ...statements]));
+async function read(
+  pipeline: Pipeline,
+  context: Statement,
+  statements: Statement[],
+  whose: string,
+): Promise<Row[][]> {
+  const [, ...results] = await unavailableAsRefusal(() => pipeline.run([context, ...statements], whose));
   return results;
 }
 
@@ -65,20 +100,31 @@ function contextOf(sight: SystemSight): string {
   return `set_config('app.tenant', '${sight}', true)`;
 }
 
-async function transact<T>(db: Sequelize, context: string, act: () => Promise<T>): Promise<T> {
-  if (inside(db)) throw new Error('bug: inTenant and inSystem do not nest');
-  return unavailableAsRefusal(() =>
-    db.transaction(async () => {
-      await db.query(`SELECT ${context}`, { type: QueryTypes.SELECT });
-      return act();
-    }),
-  );
+/** `busy` is told how long there was a connection for it, until it was given back. */
+async function transact<T>(
+  db: Sequelize,
+  context: string,
+  act: () => Promise<T>,
+  busy?: (ms: number) => void,
+): Promise<T> {
+  let since: number | undefined;
+  try {
+    return await unavailableAsRefusal(() =>
+      db.transaction(async () => {
+        since = performance.now();
+        await db.query(`SELECT ${context}`, { type: QueryTypes.SELECT });
+        return act();
+      }),
+    );
+  } finally {
+    if (busy && since !== undefined) busy(performance.now() - since);
+  }
 }
 
-function inside(db: Sequelize): boolean {
+function refuseNesting(db: Sequelize): void {
   // Sequelize keeps the namespace given to useCLS on the class; its types do not say so.
   const namespace = (db.constructor as unknown as { _cls: { get(key: string): unknown } })._cls;
-  return Boolean(namespace.get('transaction'));
+  if (namespace.get('transaction')) throw new Error('bug: inTenant and inSystem do not nest');
 }
 
 function sqlOn(db: Sequelize): Sql {
@@ -117,7 +163,8 @@ async function unavailableAsRefusal<T>(act: () => Promise<T>): Promise<T> {
   }
 }
 
-function isUnavailable(cause: unknown): boolean {
+/** Whether the database did not answer, as opposed to having said no. */
+export function isUnavailable(cause: unknown): boolean {
   if (!(cause instanceof Error)) return false;
   const { original = cause } = cause as Error & { original?: Error };
   const { code = '' } = original as Error & { code?: string };
@@ -137,6 +184,10 @@ export function sqlState(cause: unknown): string | undefined {
   const { original = cause } = cause as Error & { original?: Error };
   return (original as Error & { code?: string }).code;
 }
+
+/** Whether there is no role to become: the tenant was deleted, or is not made yet. */
+export const roleIsGone = (cause: unknown): boolean =>
+  sqlState(cause) === '22023' && /role .* does not exist/.test(String(cause));
 
 /** Whether the error is a unique violation of this constraint (or of any, when none is named). */
 export function isDuplicate(cause: unknown, constraint?: string): boolean {

@@ -1,15 +1,18 @@
-import { platformRoles, roleTitles } from '../policies/permissions.ts';
+import { platformRoles, roleTitles } from '../policies/permission.ts';
 import { auditInTenant } from './audit.ts';
 import { newId } from './ids.ts';
 import { inTenant } from './scope.ts';
-import { digest, newToken } from './secrets.ts';
+import { digest } from './secrets.ts';
 import { systemPlace, systemTenantId } from './system/tenant.ts';
+import { ensureTenantKey } from './tenant-key.ts';
 import { ensureTenantSchema } from './tenant-schema.ts';
+import { newToken } from './tokens.ts';
 
 /** The system tenant: made by `migrate`, not by a workflow, since operators must exist before anyone can onboard. */
 export async function bootstrapSystemTenant(): Promise<void> {
   const place = systemPlace();
   await ensureTenantSchema(place, 'bootstrap');
+  await ensureTenantKey(place, 'bootstrap');
   await inTenant(place, async ({ sql }) => {
     await sql(
       "INSERT INTO tenant (id, state, plan, plan_version) VALUES ($1, 'active', 'platform', 1) ON CONFLICT DO NOTHING",

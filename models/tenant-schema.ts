@@ -3,7 +3,8 @@ import type { PoolClient } from 'pg';
 import { Refusal } from '../policies/refusal.ts';
 import { cellAdministrator, loginName } from './databases.ts';
 import { schemaOf } from './ids.ts';
-import type { Place } from './scope.ts';
+import type { Place, Sql } from './scope.ts';
+import { rewritten, sealings } from './sealing-upgrade.ts';
 
 /**
  * A tenant's schema and role: made in one transaction, removed in one. Row-level security, forced and compared with
@@ -17,8 +18,9 @@ const migrations = readdirSync(folder)
   .map((name) => readFileSync(new URL(name, folder), 'utf8'));
 export const tenantSchemaVersion = migrations.length;
 
+/** Partitions are nobody's: they are reached through their table, whose walls hold. */
 const tablesOf = (sql: string) =>
-  [...sql.matchAll(/^CREATE TABLE (\w+)/gm)].flatMap(([, name]) => name ?? []);
+  [...sql.matchAll(/^CREATE TABLE (\w+)(?! PARTITION OF)\b/gm)].flatMap(([, name]) => name ?? []);
 
 /** Every tenant table, read off the migrations themselves so that no list can lag behind them. */
 export const tenantTableNames = migrations.flatMap(tablesOf);
@@ -46,17 +48,24 @@ CREATE POLICY inside ON ${table} USING (${inside(tenantId)});`,
   return [...policies, ...grants].join('\n');
 }
 
-/** From one version to the newest, run as the schema's owner. */
-function upgradeSql(tenantId: string, from: number): string {
+/** Where a migration leaves room for what cannot happen in SQL; new tenants have nothing there yet. */
+const sealingMark = /^-- sealing: (\w+)\..*$/m;
+
+/** From one version to the newest, run as the schema's owner; cut where something is sealed in between. */
+function upgradeSql(tenantId: string, from: number): { sql: string[]; sealed: string[] } {
   const missing = migrations.slice(from);
+  const cut = missing.join('\n').split(sealingMark);
+  const sql = cut.filter((_, at) => at % 2 === 0);
   const older = migrations.slice(0, from).flatMap(tablesOf);
-  return `SET LOCAL ROLE freehold_owner;
+  const before = `SET LOCAL ROLE freehold_owner;
 SET LOCAL search_path = ${schemaOf(tenantId)};
-${missing.join('\n')}
-${wallsSql(tenantId, missing.flatMap(tablesOf))}
+SET LOCAL app.tenant = '${tenantId}';`;
+  const after = `${wallsSql(tenantId, missing.flatMap(tablesOf))}
 ${older.map((table) => `ALTER POLICY inside ON ${table} USING (${inside(tenantId)});`).join('\n')}
 RESET ROLE;
-RESET search_path;`;
+RESET search_path;
+RESET app.tenant;`;
+  return { sql: [before, ...sql, after], sealed: cut.filter((_, at) => at % 2 === 1) };
 }
 
 /** The whole DDL of one tenant; also what the provisioning bench runs bare as its floor. */
@@ -66,25 +75,36 @@ export function schemaSql(place: Place): string {
 GRANT ${schema} TO ${loginName(place.cell, place.login)};
 CREATE SCHEMA ${schema} AUTHORIZATION freehold_owner;
 GRANT USAGE ON SCHEMA ${schema} TO ${schema};
-${upgradeSql(place.tenantId, 0)}`;
+${upgradeSql(place.tenantId, 0).sql.join('\n')}`;
 }
 
 /** Brings a tenant that is there to the newest version; changes nothing when it is at it. Returns whether it did. */
 export async function upgradeTenantSchema(place: Pick<Place, 'cell' | 'tenantId'>): Promise<boolean> {
-  return locked(place, async (client) => {
+  const upgraded = await locked(place, async (client) => {
     const { rows } = await client.query<{ version: number }>(
       'SELECT version FROM platform.tenant_schemas WHERE tenant_id = $1',
       [place.tenantId],
     );
     const version = rows[0]?.version ?? tenantSchemaVersion;
-    if (version >= tenantSchemaVersion) return false;
-    await client.query(upgradeSql(place.tenantId, version));
+    if (version >= tenantSchemaVersion) return undefined;
+    const { sql, sealed } = upgradeSql(place.tenantId, version);
+    const [context = '', ...pieces] = sql;
+    await client.query(context);
+    for (const [at, piece] of pieces.entries()) {
+      await client.query(piece);
+      const name = sealed[at];
+      if (name) await sealings.get(name)?.seal(client, place);
+    }
     await client.query('UPDATE platform.tenant_schemas SET version = $2 WHERE tenant_id = $1', [
       place.tenantId,
       tenantSchemaVersion,
     ]);
-    return true;
+    return sealed;
   });
+  // In a transaction of its own: what this one has just made obsolete would be carried over.
+  if (upgraded && upgraded.length > 0)
+    await locked(place, (client) => client.query(rewritten(schemaOf(place.tenantId), upgraded)));
+  return upgraded !== undefined;
 }
 
 /** The tenants of a cell whose schema is of an older version. */
@@ -126,6 +146,19 @@ export async function removeTenantSchema(place: Place, operationId: string): Pro
   });
 }
 
+/**
+ * Inside a tenant as the owner of its tables: for what its own role may not do, which is to remove from the trail what
+ * need not be kept any more. Row-level security is forced on the owner as well, so the context is that tenant's.
+ */
+export async function inTenantAsOwner<T>(place: Place, act: (sql: Sql) => Promise<T>): Promise<T> {
+  const schema = schemaOf(place.tenantId);
+  return locked(place, async (client) => {
+    await client.query(`SET LOCAL ROLE freehold_owner;
+      SELECT set_config('search_path', '${schema}, pg_temp', true), set_config('app.tenant', '${place.tenantId}', true)`);
+    return act(async (text, values = []) => (await client.query(text, values)).rows);
+  });
+}
+
 export type Remains = { schemas: number; roles: number; keys: number; intake: number };
 
 /** What is still there of a tenant in its cell; all zero once it is gone. */
@@ -140,6 +173,25 @@ export async function remainsOf(place: Place): Promise<Remains> {
   );
   if (!rows[0]) throw new Error('the catalogue query answered no row');
   return rows[0];
+}
+
+/** One transaction as the owner of a tenant's tables, inside the tenant: for what the tenant's own role may not do. */
+export async function asOwner<T>(
+  { cell, tenantId }: Pick<Place, 'cell' | 'tenantId'>,
+  act: (client: PoolClient) => Promise<T>,
+): Promise<T> {
+  const client = await cellAdministrator(cell).connect();
+  try {
+    await client.query(`BEGIN; SET LOCAL ROLE freehold_owner; SET LOCAL search_path = ${schemaOf(tenantId)};
+      SET LOCAL app.tenant = '${tenantId}'; SET LOCAL statement_timeout = '60s'`);
+    const done = await act(client);
+    await client.query('COMMIT');
+    client.release();
+    return done;
+  } catch (cause) {
+    client.release(true);
+    throw cause;
+  }
 }
 
 /** One transaction as the cell's administrator, alone with this tenant: two attempts of one step never interleave. */

@@ -1,5 +1,5 @@
 import { rulesToCondition } from '@casl/ability/extra';
-import type { Action, SubjectType } from '../policies/permissions.ts';
+import type { Action, SubjectType } from '../policies/permission.ts';
 import type { Ability, Rights } from '../policies/rights.ts';
 import { environments } from '../policies/rule.ts';
 

@@ -4,6 +4,7 @@ import { slugHeldDays, slugSkeleton } from '../../policies/slug.ts';
 import type { Statement } from '../batch.ts';
 import { config } from '../databases.ts';
 import { isDuplicate, type Place, readInSystem, type SystemScope } from '../scope.ts';
+import { noteWeight } from '../weights.ts';
 
 /**
  * The directory: which tenants there are, under which address, and in which cell. The system tenant, whose members
@@ -28,7 +29,9 @@ export async function placeOf(tenantId: string): Promise<(Place & { region: stri
   if (known) return known;
   const [rows] = await readInSystem('platform', [
     {
-      text: "SELECT cell, login, region FROM tenants WHERE id = $1 AND state <> 'deleted'",
+      text: `SELECT t.cell, t.login, t.region, (p.terms->>'weight')::float8 AS weight
+             FROM tenants t JOIN plans p ON p.name = t.plan AND p.version = t.plan_version
+             WHERE t.id = $1 AND t.state <> 'deleted'`,
       values: [tenantId],
     },
   ]);
@@ -36,6 +39,7 @@ export async function placeOf(tenantId: string): Promise<(Place & { region: stri
   if (!row) return undefined;
   const place = { tenantId, cell: String(row.cell), login: Number(row.login), region: String(row.region) };
   places.set(tenantId, place);
+  noteWeight(tenantId, Number(row.weight));
   return place;
 }
 
@@ -138,6 +142,17 @@ export async function holdAddress(system: SystemScope, slug: string): Promise<vo
 
 export async function freeAddresses(system: SystemScope, tenantId: string): Promise<void> {
   await system.sql('DELETE FROM slugs WHERE tenant_id = $1', [tenantId]);
+}
+
+/** The tenants of a region whose data is kept and deleted by rule, a page at a time: those that are being deleted are not. */
+export async function tenantsOfRegion(region: string, after: string, limit: number): Promise<string[]> {
+  const [rows = []] = await readInSystem('platform', [
+    {
+      text: `SELECT id FROM tenants WHERE region = $1 AND state IN ('active', 'suspended') AND id > $2 ORDER BY id LIMIT $3`,
+      values: [region, after, limit],
+    },
+  ]);
+  return rows.map((row) => String(row.id));
 }
 
 const columns = `id, slug, name, region, cell, plan, plan_version, state, state_reason, deletion_due, tombstone, version,

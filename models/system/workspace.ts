@@ -1,7 +1,7 @@
 import { config } from '../databases.ts';
 import { readInSystem, type SystemScope } from '../scope.ts';
 import { derive, keyedHash } from '../secrets.ts';
-import { emailKey } from '../tenant/invitation.ts';
+import { emailKey } from '../tenant/email-key.ts';
 import { systemTenantId } from './tenant.ts';
 
 /**

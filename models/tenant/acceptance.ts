@@ -2,10 +2,12 @@ import { Refusal } from '../../policies/refusal.ts';
 import { compile, type Grant, missingFrom } from '../../policies/rights.ts';
 import { emailDomainAllowed } from '../../policies/security-policy.ts';
 import { newId } from '../ids.ts';
+import { keyringWithin } from '../keyring.ts';
 import type { TenantScope } from '../scope.ts';
 import { dutyFault } from './duty-separation.ts';
+import { emailKey } from './email-key.ts';
 import { insistAdministrator } from './holders.ts';
-import { emailKey } from './invitation.ts';
+import { describePerson, emailOf } from './person.ts';
 import { rightsOfPrincipal, rightsOfRoles } from './rights.ts';
 import { securityPolicyOf } from './security-policy.ts';
 import { takeTurn } from './turn.ts';
@@ -37,8 +39,8 @@ const notValid = () =>
 
 /** Whom an open invitation is for; any token that does not open one is answered alike. */
 export async function invitedBy({ sql }: TenantScope, tokenHash: string): Promise<Invited> {
-  const [row] = await sql<Invited>(
-    `SELECT i.id AS "invitationId", i.user_id AS "userId", u.email, i.roles, i.invited_by AS "invitedBy",
+  const [row] = await sql<Omit<Invited, 'email'> & { sealed_email: Buffer }>(
+    `SELECT i.id AS "invitationId", i.user_id AS "userId", u.sealed_email, i.roles, i.invited_by AS "invitedBy",
        i.operation_id AS "operationId", u.state AS "userState", p.secret
      FROM invitations i JOIN users u ON u.id = i.user_id
        LEFT JOIN identities p ON p.user_id = u.id AND p.kind = 'password'
@@ -46,7 +48,8 @@ export async function invitedBy({ sql }: TenantScope, tokenHash: string): Promis
     [tokenHash],
   );
   if (!row) throw notValid();
-  return row;
+  const { sealed_email, ...invited } = row;
+  return { ...invited, email: emailOf(await keyringWithin(sql), row.userId, { sealed_email }) };
 }
 
 export type Given = { name: string; passwordHash: string | undefined };
@@ -89,10 +92,8 @@ async function makeMember(
   userId: string,
   { name, passwordHash }: { name: string; passwordHash: string },
 ): Promise<void> {
-  await sql(
-    "UPDATE users SET state = 'active', name = $2, updated_at = now(), version = version + 1 WHERE id = $1",
-    [userId, name],
-  );
+  await sql("UPDATE users SET state = 'active' WHERE id = $1", [userId]);
+  await describePerson(sql, userId, { name });
   await Identity.create({ id: newId('idn'), userId, kind: 'password', secret: passwordHash });
   // What an earlier invitation, or somebody who is gone, may have left is no part of this one.
   await sql('DELETE FROM role_assignments WHERE principal_id = $1', [userId]);

@@ -1,19 +1,24 @@
+import type { AgentDefinition } from '../../policies/agent-definition.ts';
 import { Refusal } from '../../policies/refusal.ts';
 import type { Statement } from '../batch.ts';
 import { newId, schemaOf } from '../ids.ts';
-import { isDuplicate, type TenantScope } from '../scope.ts';
+import type { Keyring } from '../keyring.ts';
+import { isDuplicate, sqlState, type TenantScope } from '../scope.ts';
 import type { Stored } from '../stored.ts';
 import type { Visible } from '../visible.ts';
+import { sealDraft } from './agent-version.ts';
+import { amountNow } from './quota.ts';
 import type { AgentRow } from './tables.ts';
 
 /** Agents of the tenant one is in. The two reads are a hot path: see models/batch.ts. */
-export type NewAgent = Pick<
-  AgentRow,
-  'name' | 'description' | 'instructions' | 'model' | 'tags' | 'environment'
->;
+export type NewAgent = Pick<AgentRow, 'name' | 'description' | 'model' | 'tags' | 'environment'> & {
+  definition: AgentDefinition;
+  /** Absent: a new one. */
+  id?: string;
+};
 
-const columns =
-  'id, name, description, instructions, model, tags, environment, owner_id, version, created_at, updated_at';
+const columns = `id, name, description, instructions, sealed_definition, model, tags, environment, owner_id, version,
+  live_version, latest_version, created_at, updated_at`;
 
 export function agentById(tenantId: string, id: string): Statement {
   return { text: `SELECT ${columns} FROM ${schemaOf(tenantId)}.agents WHERE id = $1`, values: [id] };
@@ -56,29 +61,46 @@ function nameKey(name: string): string {
 
 export async function createAgent(
   tenant: TenantScope,
-  given: NewAgent,
+  keyring: Keyring,
+  { definition, id = newId('agt'), ...given }: NewAgent,
   ownerId: string,
 ): Promise<Stored<AgentRow>> {
   await refuseOverLimit(tenant);
+  const sealedDefinition = sealDraft(keyring, id, definition);
   return onceNamed(given.name, () =>
-    tenant.Agent.create({ id: newId('agt'), ...given, nameKey: nameKey(given.name), ownerId }),
+    tenant.Agent.create({ id, ...given, sealedDefinition, nameKey: nameKey(given.name), ownerId }),
   );
 }
 
 export async function updateAgent(
   agent: Stored<AgentRow>,
-  changes: Partial<NewAgent>,
+  keyring: Keyring,
+  { definition, ...changes }: Partial<Omit<NewAgent, 'definition' | 'id'>> & Pick<NewAgent, 'definition'>,
 ): Promise<Stored<AgentRow>> {
   const name = changes.name ?? agent.name;
-  return onceNamed(name, () =>
-    agent.update({ ...changes, nameKey: nameKey(name), version: agent.version + 1, updatedAt: new Date() }),
-  );
+  const sealed = {
+    sealedDefinition: sealDraft(keyring, agent.id, definition),
+    // Where rows older than that column keep them in the clear.
+    instructions: '',
+  };
+  const always = { nameKey: nameKey(name), version: agent.version + 1, updatedAt: new Date() };
+  return onceNamed(name, () => agent.update({ ...changes, ...sealed, ...always }));
+}
+
+export async function removeAgentRow(tenant: TenantScope, id: string): Promise<void> {
+  try {
+    await tenant.Agent.destroy({ where: { id } });
+  } catch (cause) {
+    if (sqlState(cause) !== '23503') throw cause;
+    const detail = 'Published versions of other agents or of workflows name it; remove those first.';
+    throw new Refusal('conflict', detail, { cause });
+  }
 }
 
 /** Two creations at once queue on the quota row, so that the last free place is given once. */
 async function refuseOverLimit({ sql }: TenantScope): Promise<void> {
   const [quota] = await sql<{ amount: string }>(
-    "SELECT amount FROM quotas WHERE meter = 'agents' FOR UPDATE",
+    `SELECT ${amountNow} AS amount FROM quotas q WHERE id = 'plan.agents' FOR UPDATE`,
   );
   const [counted] = await sql<{ count: string }>('SELECT count(*) FROM agents');
   if (!quota || Number(counted?.count) < Number(quota.amount)) return;

@@ -2,7 +2,8 @@ import { Refusal } from '../../policies/refusal.ts';
 import type { Statement } from '../batch.ts';
 import { newId, schemaOf } from '../ids.ts';
 import type { Sql, TenantScope } from '../scope.ts';
-import { beginningOf, digest, newToken } from '../secrets.ts';
+import { digest } from '../secrets.ts';
+import { beginningOf, newToken } from '../tokens.ts';
 import type { Visible } from '../visible.ts';
 import { endOfMaker } from './key-descent.ts';
 
@@ -22,7 +23,7 @@ const state = `CASE WHEN revoked_at IS NOT NULL THEN 'revoked' WHEN expires_at <
 
 const columns = (
   schema: string,
-) => `id, name, owner_id, follows_owner, created_by, prefix, expires_at, last_used_at,
+) => `id, name, owner_id, follows_owner, created_by, prefix, expires_at, last_used_at, requests_per_minute,
   revoked_at, CASE WHEN previous_until > now() THEN previous_until END AS previous_until, version, created_at,
   ${state} AS state,
   ARRAY(SELECT a.role FROM ${schema}.role_assignments a WHERE a.principal_id = api_keys.id ORDER BY a.role) AS roles`;
@@ -69,6 +70,7 @@ export type NewKey = {
   roles: string[] | undefined;
   createdBy: string;
   expiresAt: Date | null;
+  requestsPerMinute?: number | null | undefined;
 };
 
 export async function createKey(
@@ -82,8 +84,8 @@ export async function createKey(
   const id = newId('key');
   const token = newToken('key', tenantId);
   await sql(
-    `INSERT INTO api_keys (id, name, token_hash, prefix, owner_id, follows_owner, created_by, expires_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+    `INSERT INTO api_keys (id, name, token_hash, prefix, owner_id, follows_owner, created_by, expires_at, requests_per_minute)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
     [
       id,
       given.name,
@@ -93,6 +95,7 @@ export async function createKey(
       given.roles === undefined,
       given.createdBy,
       given.expiresAt ?? end,
+      given.requestsPerMinute ?? null,
     ],
   );
   await sql(
@@ -119,15 +122,22 @@ async function refuseOverMax(sql: Sql): Promise<void> {
   );
 }
 
+export type KeyChange = {
+  name?: string | undefined;
+  expiresAt?: string | undefined;
+  /** Null: as much as its organisation. */
+  requestsPerMinute?: number | null | undefined;
+};
+
 export async function changeKey(
   { sql }: TenantScope,
   id: string,
-  { name, expiresAt }: { name?: string | undefined; expiresAt?: string | undefined },
+  { name, expiresAt, requestsPerMinute }: KeyChange,
 ): Promise<void> {
   await sql(
     `UPDATE api_keys SET name = coalesce($2, name), expires_at = coalesce($3::timestamptz, expires_at),
-       version = version + 1 WHERE id = $1`,
-    [id, name ?? null, expiresAt ?? null],
+       requests_per_minute = CASE WHEN $4 THEN $5::int ELSE requests_per_minute END, version = version + 1 WHERE id = $1`,
+    [id, name ?? null, expiresAt ?? null, requestsPerMinute !== undefined, requestsPerMinute ?? null],
   );
 }
 

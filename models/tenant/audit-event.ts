@@ -4,7 +4,7 @@ import type { Visible } from '../visible.ts';
 
 /** Reading the trail of one tenant; it is written by models/audit.ts alone. */
 const columns = `seq, id, at, actor, action, subject_type, subject_id, outcome, rule, reason, request_id, operation_id, source,
-  details`;
+  details, sealed_details`;
 
 export type AuditFilter = {
   action?: string | undefined;

@@ -1,6 +1,6 @@
 import type { Row, Statement } from '../batch.ts';
 import { schemaOf } from '../ids.ts';
-import type { TokenKind } from '../secrets.ts';
+import type { TokenKind } from '../tokens.ts';
 import { type Stage, touchedEverySeconds } from './session.ts';
 
 /**
@@ -15,6 +15,8 @@ export type Credential = {
   tenantState: 'provisioning' | 'active' | 'suspended' | 'deleting';
   plan: string;
   planVersion: number;
+  /** What was said of a key, if it may ask less than its organisation. */
+  keyPerMinute?: number;
   roles: string[];
   /** Roles of the person a key belongs to, which it may not exceed; undefined when nothing bounds it. */
   bound?: string[];
@@ -55,6 +57,7 @@ export function credentialByToken(tenantId: string, kind: TokenKind, hash: strin
   const text =
     kind === 'key'
       ? `SELECT k.id AS credential_id, k.id AS principal_id, k.owner_id, k.token_hash <> $1 AS superseded,
+           k.requests_per_minute,
            ${boundOf(schema)}, ${common(schema, holder)}
          FROM ${liveKeys(schema)} CROSS JOIN ${schema}.tenant t
          WHERE (k.token_hash = $1 OR (k.previous_hash = $1 AND k.previous_until > now()))
@@ -78,6 +81,7 @@ export function asCredential(row: Row | undefined): Credential | undefined {
     tenantState: String(row.tenant_state) as Credential['tenantState'],
     plan: String(row.plan),
     planVersion: Number(row.plan_version),
+    ...(typeof row.requests_per_minute === 'number' && { keyPerMinute: row.requests_per_minute }),
     ...standingOf(row),
     superseded: row.superseded === true,
     ...(row.stage !== undefined && {

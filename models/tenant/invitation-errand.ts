@@ -1,6 +1,8 @@
 import type { Principal } from '../../policies/principal.ts';
 import { auditInTenant } from '../audit.ts';
+import { keyringWithin } from '../keyring.ts';
 import type { TenantScope } from '../scope.ts';
+import { opened, type SealedPerson } from './person.ts';
 
 /**
  * An invitation as its errand (workflows/invite-user.ts) sees it. An errand has a say only while the row names it and
@@ -22,14 +24,14 @@ export async function openInvitation(
   { sql }: TenantScope,
   { invitationId, operationId }: InvitationErrand,
 ): Promise<Pending | undefined> {
-  const [row] = await sql<Pending>(
-    `SELECT u.email, u.name, i.expires_at AS "expiresAt", i.sent_at AS "sentAt", i.reminded_at AS "remindedAt",
+  const [row] = await sql<Omit<Pending, 'email' | 'name'> & SealedPerson & { userId: string }>(
+    `SELECT u.id AS "userId", u.sealed_email, u.sealed_name, i.expires_at AS "expiresAt", i.sent_at AS "sentAt", i.reminded_at AS "remindedAt",
        i.issued_at + (i.expires_at - i.issued_at) / 2 AS "remindAt", t.state AS "tenantState"
      FROM invitations i JOIN users u ON u.id = i.user_id CROSS JOIN tenant t
      WHERE i.id = $1 AND i.operation_id = $2 AND i.state = 'pending' AND i.expires_at > now()`,
     [invitationId, operationId],
   );
-  return row;
+  return row && opened(await keyringWithin(sql), row.userId, row);
 }
 
 const mailed = { sent_at: 'send Invitation', reminded_at: 'remind of Invitation' };

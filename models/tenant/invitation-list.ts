@@ -8,7 +8,7 @@ export type InvitationState = (typeof invitationStates)[number];
 
 const shown = (tenantId: string) => {
   const schema = schemaOf(tenantId);
-  return `SELECT i.id, i.user_id, u.email, u.name, u.state AS user_state, i.roles,
+  return `SELECT i.id, i.user_id, u.sealed_email, u.sealed_name, u.state AS user_state, i.roles,
       CASE WHEN i.state = 'pending' AND i.expires_at <= now() THEN 'expired' ELSE i.state END AS state,
       i.invited_by, i.operation_id, i.issued_at, i.expires_at, i.sent_at, i.reminded_at, i.accepted_at, i.ended_at,
       i.created_at, i.version

@@ -1,23 +1,17 @@
-import { domainToASCII } from 'node:url';
 import { newId } from '../ids.ts';
+import { keyringWithin } from '../keyring.ts';
 import type { TenantScope } from '../scope.ts';
+import { addPerson, emailIndex, opened, type SealedPerson } from './person.ts';
 
 /** Invitations: single use, bound to one person of one tenant, their token kept only as a hash. */
 export const validDays = 7;
 
-/** One key for one address, however it is written: domains of other scripts as their ASCII form. */
-export function emailKey(email: string): string {
-  const key = email.normalize('NFKC').trim().toLowerCase();
-  const at = key.lastIndexOf('@') + 1;
-  return key.slice(0, at) + (domainToASCII(key.slice(at)) || key.slice(at));
-}
-
 /** The first administrator's user and invitation; the same ones when asked again. */
 export async function inviteOwner(tenant: TenantScope, email: string, name: string): Promise<void> {
-  const key = emailKey(email);
+  const key = emailIndex(await keyringWithin(tenant.sql), email);
   const [known] = await tenant.sql<{ id: string }>('SELECT id FROM users WHERE email_key = $1', [key]);
   const userId = known?.id ?? newId('usr');
-  if (!known) await tenant.User.create({ id: userId, email, emailKey: key, name, state: 'invited' });
+  if (!known) await addPerson(tenant.sql, { id: userId, email, name, state: 'invited' });
   await tenant.sql(
     `INSERT INTO invitations (id, user_id, roles, state, expires_at)
      SELECT $1, $2, '{owner}', 'pending', now() + make_interval(days => ${validDays})
@@ -30,11 +24,11 @@ export type Unsent = { id: string; email: string; name: string; expiresAt: Date 
 
 /** The first administrator's invitation if no mail has left yet. */
 export async function unsentInvitation({ sql }: TenantScope): Promise<Unsent | undefined> {
-  const [row] = await sql<Unsent>(
-    `SELECT i.id, u.email, u.name, i.expires_at AS "expiresAt" FROM invitations i JOIN users u ON u.id = i.user_id
+  const [row] = await sql<Omit<Unsent, 'email' | 'name'> & SealedPerson & { userId: string }>(
+    `SELECT i.id, u.id AS "userId", u.sealed_email, u.sealed_name, i.expires_at AS "expiresAt" FROM invitations i JOIN users u ON u.id = i.user_id
      WHERE i.state = 'pending' AND i.sent_at IS NULL ORDER BY i.id LIMIT 1`,
   );
-  return row;
+  return row && opened(await keyringWithin(sql), row.userId, row);
 }
 
 export async function setInvitationToken({ sql }: TenantScope, id: string, tokenHash: string): Promise<void> {

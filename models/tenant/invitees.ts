@@ -1,10 +1,12 @@
 import type { Fault, RefusalCode } from '../../policies/refusal.ts';
 import { missingFrom, type Rights } from '../../policies/rights.ts';
 import { emailDomainAllowed } from '../../policies/security-policy.ts';
+import { keyringWithin } from '../keyring.ts';
 import type { Sql } from '../scope.ts';
 import { dutyFault } from './duty-separation.ts';
-import { emailKey } from './invitation.ts';
+import { emailKey } from './email-key.ts';
 import type { Invitee } from './inviting.ts';
+import { emailIndex } from './person.ts';
 import { rightsOfRoles } from './rights.ts';
 import { securityPolicyOf } from './security-policy.ts';
 
@@ -18,7 +20,8 @@ export async function faultsOfInvitees(
   inviter: Inviter,
   invitees: Invitee[],
 ): Promise<InviteeFault[][]> {
-  const keys = invitees.map(({ email }) => emailKey(email));
+  const keyring = await keyringWithin(sql);
+  const keys = invitees.map(({ email }) => emailIndex(keyring, email));
   const [members, granting] = [await membersOf(sql, keys), await grantJudge(sql, inviter, invitees)];
   const seen = new Set<string>();
   const faults: InviteeFault[][] = [];

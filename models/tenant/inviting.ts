@@ -1,8 +1,10 @@
 import type { Principal } from '../../policies/principal.ts';
 import { auditInTenant } from '../audit.ts';
 import { newId } from '../ids.ts';
+import { keyringWithin } from '../keyring.ts';
 import type { TenantScope } from '../scope.ts';
-import { emailKey, validDays } from './invitation.ts';
+import { validDays } from './invitation.ts';
+import { addPerson, describePerson, emailIndex } from './person.ts';
 
 /**
  * Making invitations, sending them again, taking them back. An invitation whose time is over counts as expired from
@@ -20,22 +22,16 @@ export async function invite(
   { email, name, roles }: Invitee,
   { operationId, by }: Errand,
 ): Promise<string> {
-  const key = emailKey(email);
-  const [known] = await tenant.sql<{ id: string }>(
-    `UPDATE users SET name = coalesce($2, name), email = $3, updated_at = now(), version = version + 1
-     WHERE email_key = $1 RETURNING id`,
-    [key, name ?? null, email],
-  );
+  const key = emailIndex(await keyringWithin(tenant.sql), email);
+  const [known] = await tenant.sql<{ id: string }>('SELECT id FROM users WHERE email_key = $1 FOR UPDATE', [
+    key,
+  ]);
   const userId = known?.id ?? newId('usr');
-  if (known) await expireOverdue(tenant, userId, by);
-  else
-    await tenant.User.create({
-      id: userId,
-      email,
-      emailKey: key,
-      name: name ?? placeholderOf(email),
-      state: 'invited',
-    });
+  if (known) {
+    await describePerson(tenant.sql, userId, { email, name });
+    await expireOverdue(tenant, userId, by);
+  } else
+    await addPerson(tenant.sql, { id: userId, email, name: name ?? placeholderOf(email), state: 'invited' });
   const id = newId('inv');
   await tenant.sql(
     `INSERT INTO invitations (id, user_id, roles, state, invited_by, operation_id, expires_at)

@@ -35,3 +35,16 @@ export async function descendantsOf(sql: Sql, keyId: string): Promise<string[]> 
   }
   return found;
 }
+
+/** These, and the people and keys in whose hands they are: of a key its owner and whoever made it, and so on. */
+export async function standBehind(sql: Sql, ids: readonly string[]): Promise<Set<string>> {
+  const rows = await sql<{ id: string }>(
+    `WITH RECURSIVE behind (id) AS (
+       SELECT unnest($1::text[])
+       UNION SELECT hand FROM behind JOIN api_keys k ON k.id = behind.id, unnest(ARRAY[k.owner_id, k.created_by]) AS hand
+       WHERE hand IS NOT NULL)
+     SELECT id FROM behind`,
+    [[...ids]],
+  );
+  return new Set(rows.map(({ id }) => id));
+}

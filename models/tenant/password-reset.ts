@@ -1,14 +1,14 @@
 import { newId } from '../ids.ts';
+import { keyringWithin } from '../keyring.ts';
 import type { Sql } from '../scope.ts';
-import { emailKey } from './invitation.ts';
-import { lockPersonRow } from './person.ts';
+import { emailIndex, lockPersonRow, opened, type SealedPerson } from './person.ts';
 
 /** Ways to a new password, mailed: single use, for an hour, the newest of a person alone. The token is kept as a hash. */
 const validMinutes = 60;
 
 export async function activePersonByEmail(sql: Sql, email: string): Promise<string | undefined> {
   const [row] = await sql<{ id: string }>("SELECT id FROM users WHERE email_key = $1 AND state = 'active'", [
-    emailKey(email),
+    emailIndex(await keyringWithin(sql), email),
   ]);
   return row?.id;
 }
@@ -34,12 +34,12 @@ export type Unsent = { id: string; email: string; name: string; expiresAt: Date 
 
 /** Undefined when there is nothing to mail any more: sent, used, overtaken by a newer one, or the person gone. */
 export async function unsentReset(sql: Sql, id: string): Promise<Unsent | undefined> {
-  const [row] = await sql<Unsent>(
-    `SELECT r.id, u.email, u.name, r.expires_at AS "expiresAt" FROM password_resets r JOIN users u ON u.id = r.user_id
+  const [row] = await sql<Omit<Unsent, 'email' | 'name'> & SealedPerson & { userId: string }>(
+    `SELECT r.id, u.id AS "userId", u.sealed_email, u.sealed_name, r.expires_at AS "expiresAt" FROM password_resets r JOIN users u ON u.id = r.user_id
      WHERE r.id = $1 AND r.sent_at IS NULL AND r.used_at IS NULL AND r.expires_at > now() AND u.state = 'active'`,
     [id],
   );
-  return row;
+  return row && opened(await keyringWithin(sql), row.userId, row);
 }
 
 export async function setResetToken(sql: Sql, id: string, tokenHash: string): Promise<void> {

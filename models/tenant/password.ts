@@ -1,16 +1,18 @@
 import { newId } from '../ids.ts';
+import { keyringWithin } from '../keyring.ts';
 import type { Sql } from '../scope.ts';
+import { opened, type SealedPerson } from './person.ts';
 
 /** A person's password as one of their ways to sign in; only the hash is ever here. */
 export type Holder = { id: string; name: string; email: string; secret: string | null };
 
 export async function passwordHolder(sql: Sql, userId: string): Promise<Holder | undefined> {
-  const [row] = await sql<Holder>(
-    `SELECT u.id, u.name, u.email, i.secret FROM users u
+  const [row] = await sql<Pick<Holder, 'id' | 'secret'> & SealedPerson>(
+    `SELECT u.id, u.sealed_name, u.sealed_email, i.secret FROM users u
        LEFT JOIN identities i ON i.user_id = u.id AND i.kind = 'password' WHERE u.id = $1`,
     [userId],
   );
-  return row;
+  return row && opened(await keyringWithin(sql), row.id, row);
 }
 
 /** A way that was mailed to an older password leads nowhere any more. */

@@ -10,13 +10,18 @@ export async function previewOf(place: Place): Promise<Preview> {
   const counts = tenantTableNames.map(
     (table) => `(SELECT count(*)::int FROM ${schema}.${table}) AS ${table}`,
   );
-  const sizes = tenantTableNames.map((table) => `pg_total_relation_size('${schema}.${table}')`);
+  const tables = tenantTableNames.map((table) => `'${schema}.${table}'::regclass`);
   const [counted, sized] = await readInTenant(place, [
     { text: `SELECT ${counts.join(', ')}`, values: [] },
-    { text: `SELECT (${sizes.join(' + ')})::text AS bytes`, values: [] },
+    { text: sizeOf(tables), values: [] },
   ]);
   const rows = Object.fromEntries(
     Object.entries(counted?.[0] ?? {}).map(([table, count]) => [table, Number(count)]),
   );
   return { rows, bytes: Number(sized?.[0]?.bytes ?? 0) };
 }
+
+/** A table that is partitioned has no bytes of its own. */
+const sizeOf = (tables: string[]) => `WITH named AS (SELECT unnest(ARRAY[${tables.join(', ')}]) AS id)
+  SELECT sum(pg_total_relation_size(id))::text AS bytes FROM (
+    SELECT id FROM named UNION ALL SELECT inhrelid FROM pg_inherits JOIN named ON inhparent = id) AS each`;

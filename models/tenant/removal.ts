@@ -1,16 +1,27 @@
-import type { SubjectType } from '../../policies/permissions.ts';
+import type { SubjectType } from '../../policies/permission.ts';
 import type { Row } from '../batch.ts';
 import type { Sql } from '../scope.ts';
 import type { Visible } from '../visible.ts';
 
 /**
  * Removing a person: what they own is handed to somebody else and nothing is lost with them but their own ways in.
- * `handedOn` names every table whose rows belong to a person and outlive them, `endsWith` those that do not;
+ * `handedOn` names every table whose rows belong to a person and outlive them, `endsWith` those that do not, `staysAsItWas`
+ * those that keep whose they were;
  * test/models/removal.test.ts compares both with the columns there are.
  */
-export const handedOn = ['agents'] as const;
-export const endsWith = ['api_keys'] as const;
-const kindOf: Record<(typeof handedOn)[number], SubjectType> = { agents: 'Agent' };
+export const handedOn = ['agents', 'workflows', 'run_schedules', 'triggers'] as const;
+export const endsWith = ['api_keys', 'notifications'] as const;
+/**
+ * What agents remember stays with the agent; whose it was tells only who else may not see it, so nobody inherits that.
+ * Who asked for more of a limit stays who asked. A run says in whose name it acted; one that is under way ends at its next step, for nobody stands behind it any more.
+ */
+export const staysAsItWas = ['conversations', 'memories', 'quota_requests', 'runs'] as const;
+const kindOf: Record<(typeof handedOn)[number], SubjectType> = {
+  agents: 'Agent',
+  workflows: 'Workflow',
+  run_schedules: 'RunSchedule',
+  triggers: 'Trigger',
+};
 
 const sampleMax = 5;
 
@@ -57,7 +68,19 @@ export async function handOn(sql: Sql, userId: string, heir: string): Promise<vo
       `UPDATE ${table} SET owner_id = $2, version = version + 1, updated_at = now() WHERE ${theirs}`,
       [userId, heir],
     );
+  for (const table of startsRuns)
+    await sql(
+      `UPDATE ${table} SET state = 'paused', pause_reason = $2
+       WHERE state = 'active' AND (principal ->> 'id' = $1
+         OR principal ->> 'id' IN (SELECT id FROM api_keys WHERE owner_id = $1))`,
+      [userId, startsNothing],
+    );
 }
+
+/** What starts runs does so in the name of whoever last said what it starts, which the heir has not. */
+const startsRuns = ['run_schedules', 'triggers'] as const;
+const startsNothing =
+  'In whose name it starts runs was removed; say anew what it starts, and it does so in your name.';
 
 /** Keys, sessions, ways to sign in and invitations to this person go with the row; roles are no foreign key. */
 export async function removeUser(sql: Sql, userId: string): Promise<string[]> {

@@ -1,4 +1,5 @@
-import { type Action, permissions, type SubjectType } from '../../policies/permissions.ts';
+import type { Action, SubjectType } from '../../policies/permission.ts';
+import { permissions } from '../../policies/permissions.ts';
 import { grantsAbout, type Rights, sometimesHidden } from '../../policies/rights.ts';
 import { inWords } from '../../policies/rule.ts';
 import type { Row } from '../batch.ts';
@@ -29,6 +30,8 @@ export type Affected = { id: string; kind: Holder['kind']; name: string; changes
 /** Tables whose rows can be counted, each as (id, owner_id, tags, environment) where it has them. */
 const objects: Partial<Record<SubjectType, string>> = {
   Agent: 'agents',
+  Workflow: 'workflows',
+  Memory: 'memories',
   ApiKey: 'api_keys',
   User: '(SELECT id, id AS owner_id FROM users) people',
 };

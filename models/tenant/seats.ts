@@ -1,5 +1,6 @@
 import { Refusal } from '../../policies/refusal.ts';
 import type { Sql } from '../scope.ts';
+import { amountNow } from './quota.ts';
 
 /**
  * Seats: active people and those with an invitation that is still open. Whoever takes one locks the quota first, so
@@ -7,12 +8,16 @@ import type { Sql } from '../scope.ts';
  */
 export type Seats = { taken: number; limit: number | null };
 
+/** `prefix` is of the tables' names: a schema and a dot, or nothing inside the tenant. */
+export const seatsTaken = (prefix: string): string =>
+  `SELECT count(*)::int AS taken FROM ${prefix}users u WHERE u.state = 'active' OR EXISTS (
+     SELECT FROM ${prefix}invitations i WHERE i.user_id = u.id AND i.state = 'pending' AND i.expires_at > now())`;
+
 export async function lockSeats(sql: Sql): Promise<Seats> {
-  const [quota] = await sql<{ amount: string }>("SELECT amount FROM quotas WHERE meter = 'seats' FOR UPDATE");
-  const [counted] = await sql<{ taken: number }>(
-    `SELECT count(*)::int AS taken FROM users u WHERE u.state = 'active' OR EXISTS (
-       SELECT FROM invitations i WHERE i.user_id = u.id AND i.state = 'pending' AND i.expires_at > now())`,
+  const [quota] = await sql<{ amount: string }>(
+    `SELECT ${amountNow} AS amount FROM quotas q WHERE id = 'plan.seats' FOR UPDATE`,
   );
+  const [counted] = await sql<{ taken: number }>(seatsTaken(''));
   return { taken: Number(counted?.taken), limit: quota ? Number(quota.amount) : null };
 }
 

@@ -1,7 +1,7 @@
 import { Secret, TOTP } from 'otpauth';
+import { type Keyring, keyringOf } from '../keyring.ts';
 import type { Place, Sql } from '../scope.ts';
-import { derive, keyedHash, open, recoveryCode, seal } from '../secrets.ts';
-import { tenantKey } from '../tenant-key.ts';
+import { recoveryCode } from '../tokens.ts';
 
 /**
  * Codes of an authenticator app (RFC 6238, the parameters every app knows: SHA-1, 6 digits, 30 s), and recovery codes
@@ -13,8 +13,7 @@ const totpOf = (secret: Secret, issuer = '', label = '') =>
 /** Steps of 30 s that clocks may be apart. */
 const stepsApart = 1;
 const recoveryCodeCount = 10;
-const keyVersion = 1;
-const belongs = (userId: string) => `second-factor/${userId}`;
+const column = 'second_factors.sealed';
 
 export type Pending = { secret: string; uri: string };
 
@@ -25,7 +24,7 @@ export async function proposeFactor(
   person: { id: string; email: string; organisation: string },
 ): Promise<Pending | undefined> {
   const secret = new Secret({ size: 20 });
-  const sealed = seal(await tenantKey(place), keyVersion, Buffer.from(secret.bytes), belongs(person.id));
+  const sealed = (await keyringOf(place)).sealBytes(column, person.id, secret.bytes);
   const stored = await sql(
     `INSERT INTO second_factors AS f (user_id, sealed) VALUES ($1, $2)
      ON CONFLICT (user_id) DO UPDATE SET sealed = excluded.sealed, created_at = now() WHERE f.confirmed_at IS NULL
@@ -48,8 +47,8 @@ export async function confirmFactor(
     [userId],
   );
   if (!pending) return 'none';
-  const key = await tenantKey(place);
-  const step = stepOf(key, pending.sealed, userId, code);
+  const keyring = await keyringOf(place);
+  const step = stepOf(keyring, pending.sealed, userId, code);
   if (step === undefined) return 'wrong';
   await sql('UPDATE second_factors SET confirmed_at = now(), last_step = $2 WHERE user_id = $1', [
     userId,
@@ -59,7 +58,7 @@ export async function confirmFactor(
   await sql('DELETE FROM recovery_codes WHERE user_id = $1', [userId]);
   await sql('INSERT INTO recovery_codes (user_id, code_hash) SELECT $1, unnest(string_to_array($2, $3))', [
     userId,
-    codes.map((each) => recoveryHash(key, each)).join(' '),
+    codes.map((each) => keyring.recoveryHash(each)).join(' '),
     ' ',
   ]);
   return codes;
@@ -67,12 +66,12 @@ export async function confirmFactor(
 
 /** Uses up a code of the app or a recovery code; false when it is neither, or was used before. */
 export async function useCode(sql: Sql, place: Place, userId: string, code: string): Promise<boolean> {
-  const key = await tenantKey(place);
+  const keyring = await keyringOf(place);
   const [factor] = await sql<{ sealed: Buffer }>(
     'SELECT sealed FROM second_factors WHERE user_id = $1 AND confirmed_at IS NOT NULL',
     [userId],
   );
-  const step = factor && stepOf(key, factor.sealed, userId, code);
+  const step = factor && stepOf(keyring, factor.sealed, userId, code);
   if (step !== undefined) {
     const used = await sql(
       'UPDATE second_factors SET last_step = $2 WHERE user_id = $1 AND last_step < $2 RETURNING user_id',
@@ -83,23 +82,19 @@ export async function useCode(sql: Sql, place: Place, userId: string, code: stri
   const used = await sql(
     `UPDATE recovery_codes SET used_at = now()
      WHERE user_id = $1 AND code_hash = $2 AND used_at IS NULL RETURNING user_id`,
-    [userId, recoveryHash(key, code)],
+    [userId, keyring.recoveryHash(code)],
   );
   return used.length > 0;
 }
 
 /** The number of the step a code belongs to. */
-function stepOf(key: Buffer, sealed: Buffer, userId: string, code: string): number | undefined {
-  const bytes = open(key, sealed, belongs(userId));
+function stepOf(keyring: Keyring, sealed: Buffer, userId: string, code: string): number | undefined {
+  const bytes = keyring.openBytes(column, userId, sealed);
   const totp = totpOf(new Secret({ buffer: Uint8Array.from(bytes).buffer }));
   const token = code.replaceAll(/\s/g, '');
   const timestamp = Date.now();
   const delta = totp.validate({ token, timestamp, window: stepsApart });
   return delta === null ? undefined : totp.counter({ timestamp }) + delta;
-}
-
-function recoveryHash(key: Buffer, code: string): string {
-  return keyedHash(derive(key, 'recovery-codes'), code.trim().toLowerCase());
 }
 
 /** Whether there was one to remove, pending or confirmed. */

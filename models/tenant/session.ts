@@ -1,7 +1,8 @@
 import type { Row, Statement } from '../batch.ts';
 import { newId, schemaOf } from '../ids.ts';
 import type { Sql, TenantScope } from '../scope.ts';
-import { digest, newToken } from '../secrets.ts';
+import { digest } from '../secrets.ts';
+import { newToken } from '../tokens.ts';
 import type { Visible } from '../visible.ts';
 import { securityPolicyOf } from './security-policy.ts';
 
@@ -48,7 +49,7 @@ export async function openSession(
     ],
   );
   if (!opened) throw new Error('the new session answered no row');
-  await tenant.User.update({ lastSignInAt: new Date() }, { where: { id: userId } });
+  await tenant.sql('UPDATE users SET last_sign_in_at = now() WHERE id = $1', [userId]);
   return { ...opened, token };
 }
 

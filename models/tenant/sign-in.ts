@@ -1,9 +1,10 @@
 import { config } from '../databases.ts';
 import { schemaOf } from '../ids.ts';
+import { keyringOf } from '../keyring.ts';
 import { type Place, readInTenant, type Sql } from '../scope.ts';
 import { derive, keyedHash } from '../secrets.ts';
-import { emailKey } from './invitation.ts';
-import { lockPersonRow } from './person.ts';
+import { emailKey } from './email-key.ts';
+import { emailIndex, lockPersonRow } from './person.ts';
 
 /**
  * Attempts to prove who one is, counted before they are looked at, so that many at once are counted as many; what
@@ -49,7 +50,7 @@ export async function beginAttempt(
   email: string,
   subnet: string,
 ): Promise<{ attempt: Attempt; person?: Person }> {
-  const key = emailKey(email);
+  const key = emailIndex(await keyringOf(place), email);
   const schema = schemaOf(place.tenantId);
   const [people = []] = await readInTenant(place, [
     {

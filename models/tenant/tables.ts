@@ -9,6 +9,9 @@ export type AgentRow = {
   nameKey: string;
   description: string;
   instructions: string;
+  sealedDefinition: Buffer | null;
+  latestVersion: number;
+  liveVersion: number | null;
   model: string;
   tags: string[];
   environment: Environment;
@@ -16,15 +19,6 @@ export type AgentRow = {
   version: number;
   createdAt: Date;
   updatedAt: Date;
-};
-type UserRow = {
-  id: string;
-  email: string;
-  emailKey: string;
-  name: string;
-  state: 'invited' | 'active' | 'inactive';
-  lastSignInAt: Date | null;
-  createdAt: Date;
 };
 type IdentityRow = { id: string; userId: string; kind: 'password'; secret: string };
 type InvitationRow = {
@@ -43,7 +37,6 @@ type RoleAssignmentRow = { principalId: string; role: string };
 
 export type TenantTables = {
   Agent: Table<AgentRow>;
-  User: Table<UserRow>;
   Identity: Table<IdentityRow>;
   Invitation: Table<InvitationRow>;
   Session: Table<SessionRow>;
@@ -51,7 +44,7 @@ export type TenantTables = {
   RoleAssignment: Table<RoleAssignmentRow>;
 };
 
-const { TEXT, INTEGER, DATE, ARRAY, NOW } = DataTypes;
+const { TEXT, INTEGER, DATE, ARRAY, BLOB, NOW } = DataTypes;
 /** Fresh objects for each column: Sequelize writes the column's name into the one it is given. */
 const text = () => ({ type: TEXT, allowNull: false });
 const id = () => ({ type: TEXT, primaryKey: true });
@@ -69,6 +62,9 @@ export function tenantTables(db: Sequelize): TenantTables {
       nameKey: text(),
       description: { ...text(), defaultValue: '' },
       instructions: { ...text(), defaultValue: '' },
+      sealedDefinition: BLOB,
+      latestVersion: { type: INTEGER, allowNull: false, defaultValue: 0 },
+      liveVersion: INTEGER,
       model: text(),
       tags: { type: ARRAY(TEXT), allowNull: false, defaultValue: [] },
       environment: { ...text(), defaultValue: 'production' },
@@ -76,15 +72,6 @@ export function tenantTables(db: Sequelize): TenantTables {
       version: { type: INTEGER, allowNull: false, defaultValue: 1 },
       createdAt: now(),
       updatedAt: now(),
-    }),
-    User: db.define<Stored<UserRow>>('users', {
-      id: id(),
-      email: text(),
-      emailKey: text(),
-      name: text(),
-      state: text(),
-      lastSignInAt: DATE,
-      createdAt: now(),
     }),
     Identity: db.define<Stored<IdentityRow>>('identities', {
       id: id(),

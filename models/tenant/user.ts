@@ -1,14 +1,17 @@
 import type { Row, Statement } from '../batch.ts';
 import { schemaOf } from '../ids.ts';
+import { keyringWithin } from '../keyring.ts';
 import type { Sql } from '../scope.ts';
 import type { Visible } from '../visible.ts';
+import { emailKey } from './email-key.ts';
+import { withNames } from './person.ts';
 
 /** People of the tenant one is in, as they are read. A person is their own owner: that is what “own” means of them. */
 export const userStates = ['invited', 'active', 'inactive'] as const;
 type UserState = (typeof userStates)[number];
 
 const shown = (schema: string) => `
-  SELECT u.id, u.id AS owner_id, u.email, u.email_key, u.name, u.state, u.version, u.last_sign_in_at, u.deactivated_at,
+  SELECT u.id, u.id AS owner_id, u.sealed_email, u.sealed_name, u.state, u.version, u.last_sign_in_at, u.deactivated_at,
     u.created_at, u.updated_at,
     coalesce((SELECT array_agg(a.role ORDER BY a.role) FROM ${schema}role_assignments a WHERE a.principal_id = u.id),
       '{}') AS roles,
@@ -35,34 +38,44 @@ export type UserFilter = {
   state?: UserState | undefined;
 };
 
+/** Names and addresses are sealed, so those who may match are looked through one by one; seats bound how many. */
+const searchedMax = 20_000;
+
+/** Of rows with their names: those with this part in a name or an address, in any case. */
+export function matching(rows: Row[], search: string | undefined): Row[] {
+  if (search === undefined) return rows;
+  const part = search.toLowerCase();
+  return rows.filter(({ name, email }) =>
+    [String(name), emailKey(String(email))].some((text) => text.toLowerCase().includes(part)),
+  );
+}
+
 export function userList(
   tenantId: string,
   { search, role, state }: UserFilter,
   visible: Visible,
   { cursor, limit }: { cursor?: string | undefined; limit: number },
 ): Statement {
-  const may = visible(6);
+  const may = visible(5);
   return {
     text: `SELECT * FROM (${shown(`${schemaOf(tenantId)}.`)}) users
-           WHERE ($1::text IS NULL OR strpos(lower(name), lower($1)) > 0 OR strpos(email_key, lower($1)) > 0)
-             AND ($2::text IS NULL OR $2 = ANY (roles)) AND ($3::text IS NULL OR state = $3)
-             AND ($4::text IS NULL OR id < $4) AND ${may.text}
-           ORDER BY id DESC LIMIT $5`,
-    values: [search ?? null, role ?? null, state ?? null, cursor ?? null, limit, ...may.values],
+           WHERE ($1::text IS NULL OR $1 = ANY (roles)) AND ($2::text IS NULL OR state = $2)
+             AND ($3::text IS NULL OR id < $3) AND ${may.text}
+           ORDER BY id DESC LIMIT $4`,
+    values: [
+      role ?? null,
+      state ?? null,
+      cursor ?? null,
+      search === undefined ? limit : searchedMax,
+      ...may.values,
+    ],
   };
 }
 
 export async function userNow(sql: Sql, tenantId: string, id: string): Promise<Row | undefined> {
   const { text, values } = userById(tenantId, id);
-  const [row] = await sql<Row>(text, values);
+  const [row] = withNames(await keyringWithin(sql), await sql<Row>(text, values));
   return row;
-}
-
-export async function renameUser(sql: Sql, id: string, name: string): Promise<void> {
-  await sql('UPDATE users SET name = $2, version = version + 1, updated_at = now() WHERE id = $1', [
-    id,
-    name,
-  ]);
 }
 
 /** Their sessions are over; their keys are refused as long as they are inactive (models/tenant/credential.ts). */
