@@ -1,7 +1,7 @@
 import type { Place } from '../models/scope.ts';
 import { placeOf } from '../models/system/tenant.ts';
 import type { StepRecord } from '../policies/operation.ts';
-import type { Action, SubjectType } from '../policies/permissions.ts';
+import type { Action, SubjectType } from '../policies/permission.ts';
 import type { Principal } from '../policies/principal.ts';
 import { Refusal } from '../policies/refusal.ts';
 

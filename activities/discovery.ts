@@ -1,7 +1,10 @@
 import { schemaOf } from '../models/ids.ts';
+import { keyringOf } from '../models/keyring.ts';
 import { readInTenant } from '../models/scope.ts';
 import { placeOf } from '../models/system/tenant.ts';
 import { emailHash, type Workspace, workspacesOf } from '../models/system/workspace.ts';
+import { emailKey } from '../models/tenant/email-key.ts';
+import { emailOf } from '../models/tenant/person.ts';
 import { tenantUrl } from '../models/tenant-address.ts';
 import { activity } from './activity.ts';
 import { deliver } from './mail.ts';
@@ -38,13 +41,15 @@ async function addressIn({ tenantId, userId }: Workspace, hash: string): Promise
   const schema = schemaOf(tenantId);
   const [rows] = await readInTenant(place, [
     {
-      text: `SELECT u.email_key FROM ${schema}.users u CROSS JOIN ${schema}.tenant t
+      text: `SELECT u.sealed_email FROM ${schema}.users u CROSS JOIN ${schema}.tenant t
              WHERE u.id = $1 AND u.state = 'active' AND t.state = 'active'`,
       values: [userId],
     },
   ]);
-  const address = rows?.[0]?.email_key;
-  return typeof address === 'string' && emailHash(address) === hash ? address : undefined;
+  const sealed = rows?.[0]?.sealed_email;
+  if (!Buffer.isBuffer(sealed)) return undefined;
+  const address = emailKey(emailOf(await keyringOf(place), userId, { sealed_email: sealed }));
+  return emailHash(address) === hash ? address : undefined;
 }
 
 function listText(workspaces: Workspace[]): string {

@@ -1,5 +1,6 @@
+import { keyringOf } from '../models/keyring.ts';
 import { inTenant } from '../models/scope.ts';
-import { derivedToken, digest } from '../models/secrets.ts';
+import { digest } from '../models/secrets.ts';
 import { markInvitationSent, setInvitationToken, unsentInvitation } from '../models/tenant/invitation.ts';
 import {
   noteMailed,
@@ -9,7 +10,6 @@ import {
   withdraw,
 } from '../models/tenant/invitation-errand.ts';
 import { tenantUrl } from '../models/tenant-address.ts';
-import { tenantKey } from '../models/tenant-key.ts';
 import { activity, type Close, placeFor, type Step } from './activity.ts';
 import { closeErrand } from './errand.ts';
 import { deliver, minuteOf, senderOf } from './mail.ts';
@@ -20,11 +20,11 @@ import { deliver, minuteOf, senderOf } from './mail.ts';
  */
 export const sendInvitation = activity(['create', 'Tenant'], async ({ tenantId }: Step, _by, requestId) => {
   const place = await placeFor(tenantId);
-  const key = await tenantKey(place);
+  const keyring = await keyringOf(place);
   const invitation = await inTenant(place, async (tenant) => {
     const unsent = await unsentInvitation(tenant);
     if (!unsent) return undefined;
-    const token = derivedToken('inv', tenantId, key, unsent.id);
+    const token = keyring.token('inv', unsent.id);
     await setInvitationToken(tenant, unsent.id, digest(token));
     return { ...unsent, token };
   });
@@ -129,8 +129,8 @@ export const withdrawInvitation = activity(
 );
 
 async function tokenOf({ tenantId, operationId, invitationId }: Inviting): Promise<string> {
-  const key = await tenantKey(await placeFor(tenantId));
-  return derivedToken('inv', tenantId, key, `${invitationId}/${operationId}`);
+  const keyring = await keyringOf(await placeFor(tenantId));
+  return keyring.token('inv', `${invitationId}/${operationId}`);
 }
 
 type Addressed = Pick<Pending, 'email' | 'name' | 'expiresAt'> & { token: string };

@@ -1,8 +1,8 @@
+import { keyringOf } from '../models/keyring.ts';
 import { inTenant } from '../models/scope.ts';
-import { derivedToken, digest } from '../models/secrets.ts';
+import { digest } from '../models/secrets.ts';
 import { markResetSent, setResetToken, unsentReset, withdrawReset } from '../models/tenant/password-reset.ts';
 import { tenantUrl } from '../models/tenant-address.ts';
-import { tenantKey } from '../models/tenant-key.ts';
 import { activity, type Close, placeFor, type Step } from './activity.ts';
 import { closeErrand } from './errand.ts';
 import { deliver, minuteOf, senderOf } from './mail.ts';
@@ -17,7 +17,7 @@ export const sendPasswordReset = activity(
   ['reset', 'Password'],
   async ({ tenantId, resetId }: Resetting, _by, requestId) => {
     const place = await placeFor(tenantId);
-    const token = derivedToken('rst', tenantId, await tenantKey(place), resetId);
+    const token = (await keyringOf(place)).token('rst', resetId);
     const unsent = await inTenant(place, async ({ sql }) => {
       const found = await unsentReset(sql, resetId);
       if (found) await setResetToken(sql, resetId, digest(token));

@@ -1,7 +1,6 @@
 import { schemaOf } from '../models/ids.ts';
+import { keyringOf } from '../models/keyring.ts';
 import { inTenant, type Place, readInSystem, readInTenant, sqlState } from '../models/scope.ts';
-import { open, seal } from '../models/secrets.ts';
-import { tenantKey } from '../models/tenant-key.ts';
 import { Refusal } from '../policies/refusal.ts';
 import { activity, placeFor, type Step } from './activity.ts';
 
@@ -58,10 +57,10 @@ async function nothingWithoutContext(place: Place): Promise<void> {
 }
 
 async function keyWorks(place: Place): Promise<void> {
-  const key = await tenantKey(place);
-  const probe = Buffer.from(place.tenantId);
+  const keyring = await keyringOf(place);
+  const sealed = keyring.seal('tenant.probe', place.tenantId, 'probe');
   insist(
-    open(key, seal(key, 1, probe, 'probe'), 'probe').equals(probe),
+    keyring.open('tenant.probe', place.tenantId, sealed) === 'probe',
     'its key does not open what it sealed',
   );
 }

@@ -1,5 +1,7 @@
 import { config } from '../models/databases.ts';
 import { sweepCell } from '../models/intake.ts';
+import { forgetRates } from '../models/rate-lease.ts';
+import { retireOldVersions } from '../models/resealing.ts';
 import { inSystem } from '../models/scope.ts';
 import { markChecked, unstartedOperations } from '../models/system/operation.ts';
 import { log } from '../telemetry.ts';
@@ -34,9 +36,12 @@ export const purgeExpired = activity(['sweep', 'Platform'], async () => {
     return sql<{ id: string }>("SELECT id FROM tenants WHERE state = 'provisioning'");
   });
   const cells = config().regions.flatMap((region) => region.cells);
-  for (const cell of cells)
+  for (const cell of cells) {
+    await retireOldVersions(cell.name);
+    await forgetRates(cell.name);
     await sweepCell(
       cell.name,
       open.map((tenant) => tenant.id),
     );
+  }
 });

@@ -4,10 +4,13 @@ import { inSystem, inTenant, readInSystem } from '../models/scope.ts';
 import { tenantById } from '../models/system/tenant.ts';
 import { applyDefaults } from '../models/tenant/defaults.ts';
 import { inviteOwner } from '../models/tenant/invitation.ts';
+import { refuseHeldTenant } from '../models/tenant/legal-hold.ts';
 import { endAllSessions } from '../models/tenant/session.ts';
+import { takeTurn } from '../models/tenant/turn.ts';
 import { planAt } from '../policies/plans.ts';
 import { Refusal } from '../policies/refusal.ts';
 import { activity, placeFor, type Step } from './activity.ts';
+import { tellRuns } from './run/everyone.ts';
 
 async function planOf(tenantId: string) {
   const [rows] = await readInSystem('platform', [tenantById(tenantId)]);
@@ -62,7 +65,11 @@ export type Blocking = Step & { state: 'suspended' | 'deleting' };
 export const blockTenant = activity(
   ['suspend', 'Tenant'],
   async ({ tenantId, operationId, state }: Blocking, by, requestId) => {
-    await inTenant(await placeFor(tenantId), async (tenant) => {
+    const place = await placeFor(tenantId);
+    await inTenant(place, async (tenant) => {
+      // In turn with whoever makes a hold; once the tenant is blocked nobody can make one.
+      await takeTurn(tenant.sql);
+      if (state === 'deleting') await refuseHeldTenant(tenant.sql);
       const changed = await tenant.sql(
         'UPDATE tenant SET state = $1, updated_at = now() WHERE state <> $1 RETURNING id',
         [state],
@@ -79,13 +86,15 @@ export const blockTenant = activity(
         details: { sessionsEnded: sessions },
       });
     });
+    await tellRuns(place);
   },
 );
 
 export const unblockTenant = activity(
   ['reactivate', 'Tenant'],
   async ({ tenantId, operationId }: Step, by, requestId) => {
-    await inTenant(await placeFor(tenantId), async ({ sql }) => {
+    const place = await placeFor(tenantId);
+    await inTenant(place, async ({ sql }) => {
       const changed = await sql(
         "UPDATE tenant SET state = 'active', updated_at = now() WHERE state <> 'active' RETURNING id",
       );
@@ -99,5 +108,6 @@ export const unblockTenant = activity(
         operationId,
       });
     });
+    await tellRuns(place);
   },
 );

@@ -1,5 +1,7 @@
 import { schemaOf } from '../models/ids.ts';
 import { readInSystem } from '../models/scope.ts';
+import { mirroredRequests } from '../models/system/quota-request.ts';
+import { forgetMirror, mirroredDays } from '../models/system/usage-mirror.ts';
 import {
   destroyTenantKey as destroyKey,
   ensureTenantKey as ensureKey,
@@ -7,11 +9,14 @@ import {
 } from '../models/tenant-key.ts';
 import {
   ensureTenantSchema as ensureSchema,
+  type Remains,
   remainsOf,
   removeTenantSchema as removeSchema,
 } from '../models/tenant-schema.ts';
 import { Refusal } from '../policies/refusal.ts';
 import { activity, placeFor, type Step } from './activity.ts';
+import { endRuns } from './run/everyone.ts';
+import { removeRunSchedules } from './run/schedule.ts';
 
 export const ensureTenantSchema = activity(['create', 'Tenant'], async ({ tenantId, operationId }: Step) => {
   await ensureSchema(await placeFor(tenantId), operationId);
@@ -20,6 +25,7 @@ export const ensureTenantSchema = activity(['create', 'Tenant'], async ({ tenant
 export const removeTenantSchema = activity(['delete', 'Tenant'], async ({ tenantId, operationId }: Step) => {
   await insistErasable(tenantId);
   await removeSchema(await placeFor(tenantId), operationId);
+  await forgetMirror(tenantId);
 });
 
 export const ensureTenantKey = activity(['create', 'Tenant'], async ({ tenantId, operationId }: Step) => {
@@ -28,7 +34,13 @@ export const ensureTenantKey = activity(['create', 'Tenant'], async ({ tenantId,
 
 export const destroyTenantKey = activity(['delete', 'Tenant'], async ({ tenantId, operationId }: Step) => {
   await insistErasable(tenantId);
-  await destroyKey(await placeFor(tenantId), operationId);
+  const place = await placeFor(tenantId);
+  // Without the key no worker could bring them to an end. When an erasure is done again, they may be gone by now.
+  if ((await remainsOf(place)).schemas > 0) {
+    await removeRunSchedules(place);
+    await endRuns(place);
+  }
+  await destroyKey(place, operationId);
 });
 
 /**
@@ -54,14 +66,18 @@ export type Certificate = {
   schema: string;
   keyFingerprints: string[];
   checkedAt: string;
-  remains: { schemas: number; roles: number; keys: number; intake: number };
+  remains: Remains & { mirroredDays: number; mirroredRequests: number };
 };
 
 export const verifyErased = activity(
   ['delete', 'Tenant'],
   async ({ tenantId }: Step): Promise<Certificate> => {
     const place = await placeFor(tenantId);
-    const remains = await remainsOf(place);
+    const remains = {
+      ...(await remainsOf(place)),
+      mirroredDays: await mirroredDays(tenantId),
+      mirroredRequests: await mirroredRequests(tenantId),
+    };
     if (Object.values(remains).some((count) => count > 0)) {
       throw new Refusal('conflict', `Something of the tenant is still there: ${JSON.stringify(remains)}.`);
     }

@@ -19,32 +19,37 @@ const keptIn = pathOf('../node_modules/.cache/freehold');
 
 export type Bundle = { codePath: string };
 
-let made: Promise<Bundle> | undefined;
-export function workflowBundle(): Promise<Bundle> {
-  made ??= keptBundle();
-  return made;
+/** `control` for the namespace of the control workflows, `runs` for those of the regions, where failures are sealed. */
+export type Bundled = 'control' | 'runs';
+const entries: Record<Bundled, string> = { control: '../workflows/index.ts', runs: '../workflows/runs.ts' };
+
+const made = new Map<Bundled, Promise<Bundle>>();
+export function workflowBundle(which: Bundled = 'control'): Promise<Bundle> {
+  const bundle = made.get(which) ?? keptBundle(which);
+  made.set(which, bundle);
+  return bundle;
 }
 
-async function keptBundle(): Promise<Bundle> {
-  const name = `workflows-${fingerprint()}.js`;
+async function keptBundle(which: Bundled): Promise<Bundle> {
+  const name = `workflows-${which}-${fingerprint()}.js`;
   const codePath = join(keptIn, name);
   if (existsSync(codePath)) return { codePath };
   try {
     await mkdir(keptIn, { recursive: true });
-    await makeIn(codePath);
+    await makeIn(codePath, which);
     return { codePath };
   } catch (cause) {
     if (!isReadOnly(cause)) throw cause;
     const elsewhere = join(await mkdtemp(join(tmpdir(), 'freehold-')), name);
-    await makeIn(elsewhere);
+    await makeIn(elsewhere, which);
     return { codePath: elsewhere };
   }
 }
 
-async function makeIn(codePath: string): Promise<void> {
+async function makeIn(codePath: string, which: Bundled): Promise<void> {
   const unfinished = `${codePath}.${process.pid}`;
   await writeFile(unfinished, '');
-  await promisify(execFile)(process.execPath, [fileURLToPath(import.meta.url), unfinished]);
+  await promisify(execFile)(process.execPath, [fileURLToPath(import.meta.url), unfinished, which]);
   await rename(unfinished, codePath);
 }
 
@@ -63,13 +68,15 @@ function fingerprint(): string {
   return digest(texts.join('\n')).slice(0, 16);
 }
 
-async function make(codePath: string): Promise<void> {
+async function make(codePath: string, which: Bundled): Promise<void> {
   const { code } = await bundleWorkflowCode({
-    workflowsPath: pathOf('../workflows/index.ts'),
+    workflowsPath: pathOf(entries[which]),
+    ...(which === 'runs' && { failureConverterPath: pathOf('../workflows/failure-converter.ts') }),
     workflowInterceptorModules: [pathOf('../workflows/interceptors.ts')],
   });
   await writeFile(codePath, code);
 }
 
-const [, program, asked] = process.argv;
-if (program === fileURLToPath(import.meta.url) && asked) await make(asked);
+const [, program, asked, which] = process.argv;
+if (program === fileURLToPath(import.meta.url) && asked)
+  await make(asked, which === 'runs' ? 'runs' : 'control');

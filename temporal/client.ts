@@ -16,7 +16,9 @@ import { type Outlook, outlook } from './outlook.ts';
  */
 export type Temporal = { client: Client; connection: Connection };
 
-export function openTemporal({ address, namespace, apiKey }: Config['temporal']): Temporal {
+type Where = Pick<Config['temporal'], 'address' | 'namespace' | 'apiKey'>;
+
+export function openTemporal({ address, namespace, apiKey }: Where): Temporal {
   const connection = Connection.lazy({
     address,
     ...(apiKey && { apiKey, tls: true }),

@@ -1,8 +1,10 @@
 import type { Info } from '@temporalio/activity';
-import { ApplicationFailure, TemporalFailure } from '@temporalio/common';
+import { ApplicationFailure, ApplicationFailureCategory, TemporalFailure } from '@temporalio/common';
 import { Refusal } from '../policies/refusal.ts';
 import { log, refusals } from '../telemetry.ts';
 import { refusalType } from '../workflows/registry.ts';
+
+const mayHeal = new Set<string>(['unavailable', 'key-unusable']);
 
 /**
  * What an activity threw, as Temporal may keep it: histories and the Temporal UI are read by operators and are not
@@ -21,15 +23,23 @@ export function asFailure(
   };
   const told = { attempt: info.attempt };
   if (error instanceof ApplicationFailure) {
-    const { message, type, nonRetryable, details } = error;
-    log.warn({ ...about, type, detail: message }, 'an activity was refused');
-    return new ApplicationFailure(message, type, nonRetryable, [told, ...(details ?? [])]);
+    const { message, type, nonRetryable, details, cause, nextRetryDelay, category } = error;
+    const expected = category === ApplicationFailureCategory.BENIGN;
+    if (expected) log.debug({ ...about, type, detail: message }, 'an activity comes again later');
+    else log.warn({ ...about, type, detail: message }, 'an activity was refused');
+    const all = [told, ...(details ?? [])];
+    return new ApplicationFailure(message, type, nonRetryable, all, cause, nextRetryDelay, category);
   }
   if (error instanceof TemporalFailure) return error;
-  if (error instanceof Refusal && error.code !== 'unavailable') {
+  if (error instanceof Refusal && !mayHeal.has(error.code)) {
     refusals.inc({ code: error.code, tenant: step.tenantId ?? '' });
     log.info({ ...about, code: error.code, detail: error.message }, 'an activity was refused');
     return ApplicationFailure.nonRetryable(error.message, refusalType, { ...told, code: error.code });
+  }
+  if (error instanceof Refusal && error.code === 'key-unusable') {
+    // It may come back: tried again, and the operation says meanwhile what it waits for.
+    log.warn({ ...about, code: error.code }, 'the organisation’s own key cannot be used');
+    return ApplicationFailure.create({ message: error.message, type: error.code, details: [told] });
   }
   const { name, code, text } = anatomy(error);
   log.warn({ ...about, error: text }, 'an activity failed');

@@ -1,6 +1,7 @@
 import type { Context, Info } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
+import { noteUsed } from '../models/usage-journal.ts';
 import { activities, activitySeconds, log, logAbout } from '../telemetry.ts';
 import { admit, type Guard, type Step, stepOf } from './admission.ts';
 import { asFailure } from './failure.ts';
@@ -21,7 +22,9 @@ export function guarded(guard: Guard): ActivityInterceptorsFactory {
             const { principal, requestId } = await admit(guard, info, input.headers, step);
             // From here on every line of the log says by which request it came to be.
             step.requestId = requestId;
-            const result = await next({ ...input, args: [given, principal, requestId] });
+            const result = await counted(info, step, () =>
+              next({ ...input, args: [given, principal, requestId] }),
+            );
             // The attempt goes back with the result, for the ledger (see workflows/interceptors.ts).
             return { attempt: info.attempt, result };
           }),
@@ -46,6 +49,21 @@ async function observed<T>(context: Context, step: Step, act: () => Promise<T>):
     throw failure;
   } finally {
     clearInterval(beat);
+  }
+}
+
+/** The time of what was let in, whatever became of it, to the tenant it was for. */
+async function counted<T>(
+  { activityType: kind }: Info,
+  { tenantId }: Step,
+  act: () => Promise<T>,
+): Promise<T> {
+  const started = performance.now();
+  try {
+    return await act();
+  } finally {
+    const value = (performance.now() - started) / 1000;
+    if (tenantId) noteUsed(tenantId, [{ meter: 'compute.worker-seconds', value, kind }]);
   }
 }
 

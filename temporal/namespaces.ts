@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { isGrpcServiceError } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
 import type { Config } from '../config.ts';
-import { searchAttributeKeys } from '../workflows/search-attributes.ts';
+import { runAttributeKeys, searchAttributeKeys } from '../workflows/search-attributes.ts';
 import { openTemporal, type Temporal } from './client.ts';
 
 /**
@@ -24,10 +24,13 @@ export async function ensureNamespaces(config: Config, say: Say): Promise<void> 
   const temporal = openTemporal(config.temporal);
   try {
     await ensureNamespace(temporal, config.temporal.namespace, controlRetention, say);
-    for (const region of config.regions) {
-      await ensureNamespace(temporal, region.temporalNamespace, runRetention, say);
-    }
-    await ensureSearchAttributes(temporal, config.temporal.namespace, say);
+    await ensureSearchAttributes(temporal, config.temporal.namespace, searchAttributeKeys, say);
+    await Promise.all(
+      config.regions.map(async ({ temporalNamespace }) => {
+        await ensureNamespace(temporal, temporalNamespace, runRetention, say);
+        await ensureSearchAttributes(temporal, temporalNamespace, runAttributeKeys, say);
+      }),
+    );
   } finally {
     await temporal.connection.close();
   }
@@ -52,24 +55,24 @@ async function ensureNamespace(
 }
 
 async function ensureSearchAttributes(
-  { connection, client }: Temporal,
+  { connection }: Temporal,
   namespace: string,
+  keys: { name: string }[],
   say: Say,
 ): Promise<void> {
   // A start that names an attribute the server has not heard of is refused, and so is this.
-  const query = searchAttributeKeys.map((key) => `${key.name} = 'none'`).join(' AND ');
-  const usable = () => succeeds(() => client.workflow.count(query));
+  const query = keys.map((key) => `${key.name} = 'none'`).join(' AND ');
+  const usable = () =>
+    succeeds(() => connection.workflowService.countWorkflowExecutions({ namespace, query }));
   if (await usable()) return;
   const known = await connection.operatorService.listSearchAttributes({ namespace });
-  const missing = searchAttributeKeys
-    .map((key) => key.name)
-    .filter((name) => !known.customAttributes?.[name]);
+  const missing = keys.map((key) => key.name).filter((name) => !known.customAttributes?.[name]);
   if (missing.length > 0) {
     const searchAttributes = Object.fromEntries(missing.map((name) => [name, keyword]));
     await unlessDone(() => connection.operatorService.addSearchAttributes({ namespace, searchAttributes }));
   }
   await until(usable);
-  say(`temporal: search attributes ${searchAttributeKeys.map((key) => key.name).join(', ')}`);
+  say(`temporal: search attributes ${keys.map((key) => key.name).join(', ')} in ${namespace}`);
 }
 
 const patienceMs = 30_000;

@@ -5,6 +5,7 @@ import { readInSystem } from '../models/scope.ts';
 import { operationById } from '../models/system/operation.ts';
 import { placeOf } from '../models/system/tenant.ts';
 import { operationKinds, operationStates } from '../policies/operation.ts';
+import { runAsked } from './run-asked.ts';
 import type { WorkerParts } from './worker.ts';
 
 /** The real activities behind the real wall. */
@@ -23,6 +24,7 @@ export const production: WorkerParts = {
   guard: {
     permitOf: (name) => (isActivity(name) ? declarations[name].permit : undefined),
     authorize: authorizeActivity,
+    runOf: runAsked,
     regionOf: async (tenantId) => (await placeOf(tenantId))?.region,
     async operationOf(operationId) {
       const [rows] = await readInSystem('platform', [operationById(operationId)]);

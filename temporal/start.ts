@@ -31,6 +31,7 @@ import {
 import { attributesOf, operationIdKey, operationStateKey } from '../workflows/search-attributes.ts';
 import { reach, temporal } from './client.ts';
 import { type LiveOperation, liveOperation } from './live-operation.ts';
+import { platformPriority, tenantPriority } from './priority.ts';
 
 /**
  * The only place that starts a workflow. The lifecycle id is the lock: a second operation of a tenant cannot start
@@ -76,7 +77,7 @@ async function start(operation: Startable): Promise<void> {
     taskQueue: controlQueue(region),
     args: [inputOf(operation)],
     workflowIdConflictPolicy: 'FAIL',
-    priority: { priorityKey, fairnessKey: tenantId, fairnessWeight: weight },
+    priority: tenantPriority(priorityKey, tenantId, weight),
     typedSearchAttributes: attributesOf(operation),
     ...(requestId && { memo: { requestId } }),
     staticSummary: title,
@@ -97,7 +98,7 @@ export async function startDiscovery({ emailHash, requestId }: Discovery): Promi
       taskQueue: controlQueue(region),
       args: [input],
       workflowIdConflictPolicy: 'USE_EXISTING',
-      priority: { priorityKey },
+      priority: platformPriority(priorityKey),
       memo: { requestId },
       staticSummary: title,
       ...(runTimeout && { workflowRunTimeout: runTimeout }),

@@ -1,12 +1,14 @@
 import { type NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
 import type { Config } from '../config.ts';
 import type { Principal } from '../policies/principal.ts';
-import { controlQueue, outsideQueue } from '../workflows/registry.ts';
+import { controlQueue, heavyQueue, outsideQueue } from '../workflows/registry.ts';
+import { runQueue } from '../workflows/run-registry.ts';
 import type { Guard } from './admission.ts';
-import { type Bundle, workflowBundle } from './bundle.ts';
+import { type Bundle, type Bundled, workflowBundle } from './bundle.ts';
 import { connectForWork } from './connect.ts';
 import { guarded } from './interceptors.ts';
 import { production } from './production.ts';
+import { runDataConverter, temporalNamespaceOf } from './run-namespace.ts';
 import { installRuntime } from './runtime.ts';
 
 /** What the workers run, and the wall in front of it. Tests put faults around the activities. */
@@ -24,7 +26,7 @@ export type Workers = {
   shutdown(): Promise<void>;
 };
 
-/** For each region served: `cp.` runs workflows and their control activities, `io.` short calls to the outside. */
+/** For each region served: `cp.` runs workflows and their control activities, `io.` short calls to the outside, `heavy.` what takes long. */
 export async function runWorkers(config: Config, parts: WorkerParts = production): Promise<Workers> {
   installRuntime();
   const stopping = new AbortController();
@@ -49,21 +51,31 @@ type Course = { workers: Worker[]; stopping: AbortSignal; isReady: () => void };
 
 async function work(config: Config, parts: WorkerParts, course: Course): Promise<void> {
   const { workers, stopping, isReady } = course;
-  const [connection, bundle] = await Promise.all([
-    connectForWork(config.temporal, stopping),
-    workflowBundle(),
+  const namespaces = [
+    config.temporal.namespace,
+    ...config.serves.map((region) => temporalNamespaceOf(config, region)),
+  ];
+  const [connection, control, runs] = await Promise.all([
+    connectForWork(config.temporal, namespaces, stopping),
+    workflowBundle('control'),
+    workflowBundle('runs'),
   ]);
   if (!connection) return;
+  const working: Promise<void>[] = [];
   try {
-    for (const options of optionsOf(config, parts, connection, bundle)) {
-      workers.push(await Worker.create(options));
+    for (const options of optionsOf(config, parts, connection, { control, runs })) {
+      const worker = await Worker.create(options);
+      workers.push(worker);
+      // At once, for a connection that a worker holds which never ran cannot be closed.
+      working.push(worker.run());
+      working.at(-1)?.catch(() => {}); // heard below, when all have been created
     }
-    const runs = workers.map((worker) => worker.run());
     if (stopping.aborted) stop(workers);
     isReady();
-    await Promise.all(runs);
+    await Promise.all(working);
   } finally {
     stop(workers);
+    await Promise.allSettled(working);
     await connection.close();
   }
 }
@@ -72,11 +84,14 @@ function stop(workers: Worker[]): void {
   for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
 }
 
+/** Most of them wait for a model; what they do with the database they do in two short transactions. */
+export const runActivitySlots = 64;
+
 function optionsOf(
   config: Config,
   { activities, guard }: WorkerParts,
   connection: NativeConnection,
-  workflowBundle: Bundle,
+  bundles: Record<Bundled, Bundle>,
 ): WorkerOptions[] {
   const common = {
     connection,
@@ -95,12 +110,23 @@ function optionsOf(
     {
       ...common,
       taskQueue: controlQueue(region),
-      workflowBundle,
+      workflowBundle: bundles.control,
       // The default, by heap size, is thousands for each worker: enough to run out of memory.
       maxCachedWorkflows: 200,
       // What waits, waits in the server, where tenants take turns; and no more at once than there are connections.
       maxConcurrentActivityTaskExecutions: 16,
     },
     { ...common, taskQueue: outsideQueue(region), maxConcurrentActivityTaskExecutions: 32 },
+    { ...common, taskQueue: heavyQueue(region), maxConcurrentActivityTaskExecutions: 2 },
+    {
+      ...common,
+      namespace: temporalNamespaceOf(config, region),
+      taskQueue: runQueue(region),
+      workflowBundle: bundles.runs,
+      dataConverter: runDataConverter,
+      // A run that waits is dropped from memory and read again from its history, which is short by design.
+      maxCachedWorkflows: 200,
+      maxConcurrentActivityTaskExecutions: runActivitySlots,
+    },
   ]);
 }

@@ -1,6 +1,6 @@
 import { type ActivityOptions, proxyActivities } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
-import { outsideQueue } from './registry.ts';
+import { heavyQueue, outsideQueue } from './registry.ts';
 
 /**
  * How patient each kind of activity is. Every wait for a cancelled activity lasts until it has ended: an effect
@@ -29,11 +29,15 @@ export const outside = (region: string): typeof forward =>
  * What has no way back: it is retried until it succeeds or is refused. Giving up after a time would leave open
  * whether the effect took place, and undoing a tenant that did become active would destroy it.
  */
-export const forGood = proxyActivities<Activities>({
+const always: ActivityOptions = {
   ...attempt,
   startToCloseTimeout: '2 minutes',
   retry: { initialInterval: '200 milliseconds', backoffCoefficient: 2, maximumInterval: '30 seconds' },
-});
+};
+export const forGood = proxyActivities<Activities>(always);
+/** The same where it is heavy. Where an activity is done is no part of a history, so older ones go on as they are. */
+export const heavilyForGood = (region: string): typeof forGood =>
+  proxyActivities<Activities>({ ...always, taskQueue: heavyQueue(region) });
 
 /** Undoing is tried for about seven minutes, then an operator is asked (see undo.ts). */
 export const backward = proxyActivities<Activities>({

@@ -9,7 +9,15 @@ import { failedAttempt, inWords, isCancelled } from './failure.ts';
  */
 export type PlannedStep = {
   /** The activity, or the name of a wait. */
-  name: keyof Activities | 'gracePeriod' | 'untilReminder' | 'untilExpiry';
+  name:
+    | keyof Activities
+    | 'gracePeriod'
+    | 'untilReminder'
+    | 'untilExpiry'
+    | 'untilKeyKnown'
+    | 'untilDue'
+    | 'untilDecided'
+    | 'untilRaiseEnds';
   title: string;
   /** Activities that take this step's effect back. */
   undoneBy?: ReadonlyArray<keyof Activities>;

@@ -16,6 +16,26 @@ export const searchAttributeKeys = [
   operationStateKey,
 ];
 
+/** Of runs: no more than whose it is. */
+const runIdKey = defineSearchAttributeKey('runId', 'KEYWORD');
+export const runAttributeKeys = [tenantIdKey, regionKey, runIdKey];
+
+export function runAttributesOf({
+  tenantId,
+  region,
+  runId,
+}: {
+  tenantId: string;
+  region: string;
+  runId: string;
+}): SearchAttributePair[] {
+  return [
+    { key: tenantIdKey, value: tenantId },
+    { key: regionKey, value: region },
+    { key: runIdKey, value: runId },
+  ];
+}
+
 type Operation = { tenantId: string; region: string; operationId: string; kind: OperationKind };
 
 export function attributesOf({ tenantId, region, operationId, kind }: Operation): SearchAttributePair[] {

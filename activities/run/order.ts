@@ -1,0 +1,69 @@
+import { stepStates } from '../../models/tenant/run-step.ts';
+import type { Outcome } from '../../policies/run-plan.ts';
+import type { WorkflowStep } from '../../policies/workflow-definition.ts';
+import { type Held, StepFault } from './frame.ts';
+import type { Located } from './scope.ts';
+
+/**
+ * What Temporal says has ended is not believed: whoever can write there could hand one step's result to another, and so
+ * pass an approval that nobody gave. The ledger decides whether a step's turn has come, and whether all inside one is over.
+ */
+type States = Map<string, string>;
+
+type Placed = Pick<Located, 'step' | 'levels' | 'within'>;
+
+const containerOf = ({ levels, within }: Placed): string | undefined => levels.at(-1)?.item?.path ?? within;
+
+/** The step itself, those beside it, and what it is in: all that says whether its turn has come, or is over. */
+export function statesAround({ sql, run }: Held, located: Placed, path: string): Promise<States> {
+  const { step, levels } = located;
+  const container = containerOf(located);
+  const { steps = [], prefix = '' } = levels.at(-1) ?? {};
+  // What comes after nothing is judged by nothing beside it.
+  const beside = step.after.length > 0 ? steps.map(({ id }) => prefix + id) : [];
+  return stepStates(sql, run.id, [path, ...beside, ...(container === undefined ? [] : [container])]);
+}
+
+/** How a step was settled that is not to be done again; undefined when it is to be done. */
+export function settledAs(states: States, path: string): Outcome | undefined {
+  const state = states.get(path);
+  return state === 'done' || state === 'skipped' ? { state } : undefined;
+}
+
+export function insistOnTurn(located: Placed, states: States): void {
+  const { step, levels } = located;
+  const container = containerOf(located);
+  const { steps = [], prefix = '' } = levels.at(-1) ?? {};
+  const begun = container === undefined || states.get(container) === 'running';
+  const before = steps.filter(({ id }) => step.after.includes(id));
+  if (begun && before.every((each) => isOver({ steps, prefix, states }, each))) return;
+  throw new StepFault('refused', 'Its turn has not come: what it comes after is not over.');
+}
+
+/** `prefixes`: of the rounds of a loop, or of a map's items. */
+export async function insistAllOver(
+  { sql, run }: Held,
+  steps: WorkflowStep[],
+  prefixes: string[],
+): Promise<void> {
+  const paths = prefixes.flatMap((prefix) => steps.map(({ id }) => prefix + id));
+  const states = await stepStates(sql, run.id, paths);
+  const over = prefixes.every((prefix) => steps.every((each) => isOver({ steps, prefix, states }, each)));
+  if (!over) throw new StepFault('refused', 'What is inside this step is not over.');
+}
+
+type Around = { steps: WorkflowStep[]; prefix: string; states: States };
+
+function isOver(around: Around, step: WorkflowStep): boolean {
+  const state = around.states.get(around.prefix + step.id);
+  if (state === 'failed') return step.onFailure === 'continue';
+  return state === 'done' || isSkipped(around, step);
+}
+
+/** What comes after skipped steps alone is skipped with them, and has no row of its own. */
+function isSkipped(around: Around, step: WorkflowStep): boolean {
+  const state = around.states.get(around.prefix + step.id);
+  if (state !== undefined) return state === 'skipped';
+  const before = around.steps.filter(({ id }) => step.after.includes(id));
+  return before.length > 0 && before.every((each) => isSkipped(around, each));
+}
