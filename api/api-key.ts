@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Row } from '../models/batch.ts';
+import { idPattern } from '../models/ids.ts';
 import type { TenantScope } from '../models/scope.ts';
 import { keyById, keyKinds, keyStates } from '../models/tenant/api-key.ts';
 import { iso } from './present.ts';
@@ -23,6 +24,10 @@ export const key = z
     lastUsedAt: moment.nullable().meta({ description: 'To the minute.' }),
     revokedAt: moment.nullable(),
     previousUntil: moment.nullable().meta({ description: 'Until when the token before this one is good.' }),
+    requestsPerMinute: z
+      .int()
+      .nullable()
+      .meta({ description: 'What it may ask at most; null: as much as its organisation.' }),
     version: z.int(),
     createdAt: moment,
   })
@@ -31,6 +36,18 @@ export const key = z
 export const keyWithToken = key
   .extend({ token: z.string().meta({ description: 'Shown once.' }) })
   .meta({ id: 'ApiKeyWithToken' });
+
+export const maker = z
+  .string()
+  .refine(
+    (text) => idPattern('usr').test(text) || idPattern('key').test(text),
+    'must be an id like usr_… or key_…',
+  );
+
+export const perMinute = z
+  .int('must be a whole number')
+  .min(1, 'must be at least 1')
+  .max(1_000_000, 'must be at most 1000000');
 
 export function presentKey(row: Row) {
   return {
@@ -46,6 +63,7 @@ export function presentKey(row: Row) {
     lastUsedAt: iso(row.last_used_at),
     revokedAt: iso(row.revoked_at),
     previousUntil: iso(row.previous_until),
+    requestsPerMinute: row.requests_per_minute,
     version: row.version,
     createdAt: iso(row.created_at),
   };

@@ -11,11 +11,12 @@ import { openApiDocument } from './openapi.ts';
 import { invitationPage, pageStyle, passwordResetPage, problemPage, referencePage } from './pages.ts';
 import { routes } from './routes/index.ts';
 import { requestIdOf, sendProblem, serve } from './serve.ts';
+import { preflight, readableByTemporalUi } from './temporal-ui.ts';
 
 /** The Express app. Routes come from their declarations; nothing else registers a path below /v1. */
 const bodyBytesMax = 256 * 1024;
 const json = ['application/json', 'application/*+json'];
-const bodyAs = (type: string[]) => express.text({ type, limit: bodyBytesMax });
+const bodyAs = (type: string[], limit = bodyBytesMax) => express.text({ type, limit });
 
 export function createApp(): Express {
   const app = express();
@@ -29,7 +30,12 @@ export function createApp(): Express {
   const paths = new Map<string, string[]>();
   for (const route of routes) {
     const path = `/v1${route.path}`;
-    const before = route.method === 'get' ? [] : [bodyAs(route.csv ? [...json, 'text/csv'] : json)];
+    const types = route.csv ? [...json, 'text/csv'] : json;
+    const before: RequestHandler[] = route.method === 'get' ? [] : [bodyAs(types, route.bodyBytesMax)];
+    if (route.fromTemporalUi) {
+      app.options(path, readableByTemporalUi, preflight);
+      before.unshift(readableByTemporalUi);
+    }
     app[route.method](path, ...before, serve(route));
     const offered = route.method === 'get' ? ['GET', 'HEAD'] : [route.method.toUpperCase()];
     const methods = [...(paths.get(path) ?? []), ...offered];
@@ -110,8 +116,10 @@ const asProblem: ErrorRequestHandler = (thrown, request, response, _next) => {
 
 function asRefusal(thrown: unknown): unknown {
   if (!(thrown instanceof Error) || thrown instanceof Refusal || !('status' in thrown)) return thrown;
-  if (thrown.status === 413)
-    return new Refusal('too-large', `A body may have ${bodyBytesMax} bytes.`, { cause: thrown });
+  if (thrown.status === 413) {
+    const limit = 'limit' in thrown ? thrown.limit : bodyBytesMax;
+    return new Refusal('too-large', `A body may have ${limit} bytes.`, { cause: thrown });
+  }
   if (thrown.status === 415) return new Refusal('unsupported-media-type', thrown.message, { cause: thrown });
   if (typeof thrown.status === 'number' && thrown.status < 500) {
     return new Refusal('invalid-request', 'The request could not be read.', { cause: thrown });

@@ -1,3 +1,4 @@
+import type { Request } from 'express';
 import { type JSONVisitor, visit } from 'jsonc-parser';
 import { type Fault, Refusal } from '../policies/refusal.ts';
 
@@ -9,7 +10,7 @@ import { type Fault, Refusal } from '../policies/refusal.ts';
 const depthMax = 32;
 const forbiddenKeys = new Set(['__proto__', 'constructor', 'prototype']);
 
-export function parseBody(text: string): unknown {
+function parseBody(text: string): unknown {
   if (text.trim() === '') return undefined;
   refuseDeep(text);
   const faults: Fault[] = [];
@@ -82,4 +83,23 @@ function strictness(faults: Fault[]): JSONVisitor {
       if (typeof value === 'string') faults.push(...textFault(value, pointerTo(path())));
     },
   };
+}
+
+type Forms = { csv?: (text: string) => unknown; otherwise?: Record<string, (sent: unknown) => unknown> };
+
+export function bodyOf(request: Request, { csv, otherwise = {} }: Forms = {}): unknown {
+  if (typeof request.body === 'string') {
+    if (csv && request.is('text/csv')) return csv(request.body);
+    const sent = parseBody(request.body);
+    const [, as] = Object.entries(otherwise).find(([type]) => request.is(type)) ?? [];
+    return as ? as(sent) : sent;
+  }
+  const length = request.headers['content-length'];
+  if ((length !== undefined && length !== '0') || request.headers['transfer-encoding'] !== undefined) {
+    throw new Refusal(
+      'unsupported-media-type',
+      `Send the body as application/json${csv ? ' or text/csv' : ''}.`,
+    );
+  }
+  return undefined;
 }

@@ -1,7 +1,7 @@
 import type { Request } from 'express';
 import { Refusal } from '../policies/refusal.ts';
 
-/** What a request asks of its circumstances: the version it is about, and how long its sender would wait. */
+/** What a request says of its circumstances: the version it is about, how long its sender would wait, what it is for. */
 
 /** One of ours is a number in quotes; another, or a list, matches nothing. What is no ETag at all is a mistake. */
 export function ifMatchOf(request: Request): number | undefined {
@@ -22,4 +22,12 @@ const waitSecondsMax = 20;
 export function waitOf(request: Request): number {
   const match = /(?:^|[,\s])wait=(\d{1,3})/.exec(String(request.headers.prefer ?? ''));
   return match ? Math.min(Number(match[1]), waitSecondsMax) : 0;
+}
+
+const purposeMax = 200;
+
+/** X-Purpose: what somebody reads for what is sealed. It goes to the trail as it was said. */
+export function purposeOf(request: Request): string | undefined {
+  const said = String(request.headers['x-purpose'] ?? '').trim();
+  return said === '' ? undefined : said.slice(0, purposeMax);
 }

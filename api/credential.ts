@@ -1,22 +1,23 @@
 import type { Request } from 'express';
-import { readToken } from '../models/secrets.ts';
+import { readToken } from '../models/tokens.ts';
 import { Refusal } from '../policies/refusal.ts';
 import { authorityOf } from './host.ts';
 
 /**
  * The token of a request: an Authorization header, or the session cookie of a browser. A cookie is believed for
- * changes only when the browser says that the page which sent it is ours (no other site can set these headers).
+ * changes only when the browser says that the page which sent it is ours (no other site can set these headers), or is
+ * one of the `pages` that the route is open to.
  */
 export const sessionCookie = '__Host-freehold';
 
 export type Token = { kind: 'key' | 'ses'; tenantId: string; hash: string };
 
-export function tokenOf(request: Request): Token | undefined {
+export function tokenOf(request: Request, pages: readonly string[] = []): Token | undefined {
   const { authorization, cookie } = request.headers;
   if (authorization !== undefined) return bearer(authorization);
   const value = cookie === undefined ? undefined : cookieValue(cookie);
   if (value === undefined) return undefined;
-  if (request.method !== 'GET' && !fromOurPage(request)) {
+  if (request.method !== 'GET' && !fromOurPage(request, pages)) {
     throw new Refusal(
       'forbidden',
       'A change made with the session cookie has to come from a page of this host.',
@@ -59,9 +60,9 @@ function cookieValue(header: string): string | undefined {
   return found?.trim().slice(sessionCookie.length + 1);
 }
 
-function fromOurPage(request: Request): boolean {
-  const site = request.headers['sec-fetch-site'];
+function fromOurPage(request: Request, pages: readonly string[]): boolean {
+  const { origin, 'sec-fetch-site': site } = request.headers;
+  if (origin !== undefined && pages.includes(origin)) return true;
   if (site !== undefined) return site === 'same-origin';
-  const { origin } = request.headers;
   return origin !== undefined && URL.canParse(origin) && new URL(origin).host === authorityOf(request);
 }

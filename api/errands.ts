@@ -29,9 +29,9 @@ export async function beginErrands(
   const [terms] = await sql<Row>('SELECT plan, plan_version FROM tenant');
   const place = await placeOf(tenantId);
   if (!terms || !place) throw new Error(`bug: ${tenantId} asks from nowhere`);
-  const { weight } = planAt(String(terms.plan), Number(terms.plan_version));
+  const { weight, operationsAtOnce } = planAt(String(terms.plan), Number(terms.plan_version));
   const opened = errands.map((errand): NewErrand => ({ ...asked, ...errand }));
-  await openErrands(tenantId, opened);
+  await openErrands(tenantId, opened, operationsAtOnce);
   const lines = log.child({ requestId, tenantId });
   const waiting = opened.map(({ operationId, kind, principal, subjectId }): Startable => {
     const input = { subjectId };

@@ -20,6 +20,9 @@ const problems: Record<RefusalCode, { status: number; title: string }> = {
   unprocessable: { status: 422, title: 'The request cannot be carried out' },
   'idempotency-mismatch': { status: 422, title: 'This Idempotency-Key was used for something else' },
   'rate-limited': { status: 429, title: 'Too many requests' },
+  'quota-exceeded': { status: 429, title: 'A limit has been reached' },
+  restricted: { status: 429, title: 'This is restricted for now' },
+  'key-unusable': { status: 503, title: 'The organisation’s own key cannot be used' },
   unavailable: { status: 503, title: 'A part of the service does not answer' },
 };
 

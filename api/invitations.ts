@@ -1,10 +1,12 @@
 import { z } from 'zod';
 import type { Row } from '../models/batch.ts';
 import { newId } from '../models/ids.ts';
+import { keyringWithin } from '../models/keyring.ts';
 import type { TenantScope } from '../models/scope.ts';
 import { invitationById, invitationStates } from '../models/tenant/invitation-list.ts';
 import type { InviteeFault } from '../models/tenant/invitees.ts';
 import { type Invitee, invite } from '../models/tenant/inviting.ts';
+import { withNames } from '../models/tenant/person.ts';
 import type { Principal } from '../policies/principal.ts';
 import { Refusal } from '../policies/refusal.ts';
 import { emailAddress } from './email-address.ts';
@@ -68,7 +70,7 @@ export function presentInvitation(row: Row) {
 
 export async function shownInvitation({ sql }: TenantScope, tenantId: string, invitationId: string) {
   const { text, values } = invitationById(tenantId, invitationId);
-  const [row] = await sql<Row>(text, values);
+  const [row] = withNames(await keyringWithin(sql), await sql<Row>(text, values));
   if (!row) throw new Error(`bug: ${invitationId} was there a moment ago`);
   return presentInvitation(row);
 }

@@ -76,6 +76,13 @@ function faulty(pointer: string, code: string, detail: string): Refusal {
   });
 }
 
+/** What a key may ask at most, it cannot raise for itself or for another; what it makes without a rate has its own. */
+export function rateForKey(wanted: number | null | undefined, { keyPerMinute: own }: Credential) {
+  if (own === undefined || (typeof wanted === 'number' && wanted <= own)) return wanted;
+  if (wanted === undefined) return own;
+  throw new Refusal('forbidden', `The key you use may ask ${own} times a minute, so it can allow no more.`);
+}
+
 const namedMax = 5;
 
 function insistOnHolding(rights: Rights, wanted: Rights, sentence: string): void {

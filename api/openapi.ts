@@ -66,6 +66,7 @@ function parametersOf(route: Route) {
     ...(['patch', 'put', 'delete'].includes(route.method)
       ? [header('If-Match', 'The ETag this change is based on.')]
       : []),
+    ...(route.fromTemporalUi ? [header('X-Purpose', 'What it is read for; kept in the audit trail.')] : []),
     ...(route.scope === 'public' ? [header('X-Tenant', 'The organisation meant, by address or id.')] : []),
   ];
 }
@@ -75,7 +76,7 @@ function operationOf(route: Route): ZodOpenApiOperationObject {
     status,
     {
       description: meanings[Number(status)] ?? 'OK',
-      ...(shape && { content: { 'application/json': { schema: shape } } }),
+      ...(shape && { content: { 'application/json': { schema: shape }, ...otherwise(route) } }),
     },
   ]);
   const problems = problemStatuses(route).map((status) => [
@@ -98,6 +99,7 @@ function operationOf(route: Route): ZodOpenApiOperationObject {
         required: !route.body.safeParse({}).success,
         content: {
           'application/json': { schema: route.body },
+          ...Object.fromEntries(Object.keys(route.otherwise ?? {}).map((type) => [type, {}])),
           ...(route.csv && {
             'text/csv': {
               schema: { type: 'string' as const },
@@ -115,6 +117,9 @@ function operationOf(route: Route): ZodOpenApiOperationObject {
     ]) as ZodOpenApiOperationObject['responses'],
   };
 }
+
+const otherwise = ({ alsoAs = [] }: Route) =>
+  Object.fromEntries(alsoAs.map((type) => [type, { schema: { type: 'string' as const } }]));
 
 function securityOf({ scope, credential }: Route) {
   if (scope !== 'public') return [{ bearer: [] }];

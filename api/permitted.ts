@@ -1,6 +1,9 @@
 import type { Row } from '../models/batch.ts';
+import type { Keyring } from '../models/keyring.ts';
 import { systemTenantId } from '../models/system/tenant.ts';
+import { withNames } from '../models/tenant/person.ts';
 import { authorize, type Subject, type Verdict } from '../policies/authorize.ts';
+import type { SubjectType } from '../policies/permission.ts';
 import { permissions } from '../policies/permissions.ts';
 import { Refusal } from '../policies/refusal.ts';
 import { rulesAbout } from '../policies/rights.ts';
@@ -10,6 +13,12 @@ import type { Incoming, Permitted, Shape } from './route.ts';
 
 /** Where the API asks CASL: about the object that was loaded, the one about to be made, or a list as a whole. */
 export type Found = { row: Row; rows: Row[] };
+
+/** What was loaded as a handler sees it: people by their names. CASL needs none of them. */
+export function opened(keyring: Keyring, { rows }: Found): Found {
+  const named = withNames(keyring, rows);
+  return { rows: named, row: named[0] ?? {} };
+}
 
 type Asked = Permitted & { method: string; params?: Shape; load?: unknown };
 
@@ -73,12 +82,22 @@ function judge({ rights, ids }: Known, { permit, object, id }: Question, incomin
 
 const isOperator = ({ principal }: Known): boolean => principal.tenantId === systemTenantId;
 
+/** Where operators find what has another address for them. */
+const forOperators: Partial<Record<SubjectType, string>> = {
+  Quota: '/v1/tenants/{tenantId}/quotas',
+  QuotaRequest: '/v1/platform/quota-requests',
+  Usage: '/v1/tenants/{tenantId}/usage',
+  UsageRestriction: '/v1/tenants/{tenantId}/usage-restrictions',
+};
+const pointed = (type: SubjectType): string =>
+  forOperators[type] ? ` Operators find it at GET ${forOperators[type]}.` : '';
+
 /** Most who are refused are on the wrong side: operators at a tenant's routes, tenants' people at the platform's. */
 function whyForbidden(known: Known, [action, type]: Permitted['permit']): string {
   const operator = isOperator(known);
   const scope = permissions.find((row) => row.action === action && row.subject === type)?.scope;
   if (operator && scope === 'tenant')
-    return 'This is for members of an organisation; you are an operator of the platform.';
+    return `This is for members of an organisation; you are an operator of the platform.${pointed(type)}`;
   if (!operator && scope === 'platform')
     return 'This is for operators of the platform; you are a member of an organisation.';
   return `You may not ${action} this ${type}; “explanation” leads to why, and who can change it.`;

@@ -5,13 +5,13 @@ import { inSystem, readInSystem, readInTenant, type SystemScope } from '../model
 import type { Principal } from '../policies/principal.ts';
 import { type Fault, Refusal } from '../policies/refusal.ts';
 import type { Log } from '../telemetry.ts';
+import { bodyOf } from './body.ts';
 import { claim, idempotencyKeyOf, remember, rememberRefusal } from './idempotency.ts';
 import { type Found, permitted } from './permitted.ts';
 import { askerOf, credentialStatement, goneIsInvalid, type Known, knownAsker } from './principal.ts';
 import { eventOf } from './recording.ts';
 import {
   type Answer,
-  bodyOf,
   type Call,
   type Declared,
   type Incoming,

@@ -43,30 +43,6 @@ export function presentOperation(row: Row) {
   };
 }
 
-/** `hidden` are the fields that whoever asks may not read. */
-export function presentAgent(row: Row, hidden: string[] = []) {
-  const whole = {
-    id: row.id,
-    name: row.name,
-    description: row.description,
-    instructions: row.instructions,
-    model: row.model,
-    tags: row.tags,
-    environment: row.environment,
-    ownerId: row.owner_id ?? null,
-    version: row.version,
-    createdAt: iso(row.created_at),
-    updatedAt: iso(row.updated_at),
-  };
-  return hidden.length === 0 ? whole : without(whole, hidden);
-}
-
-function without<T extends { id: unknown }>(whole: T, hidden: string[]): T {
-  const shown = Object.entries(whole).filter(([name]) => !hidden.includes(name));
-  // Hideable fields are optional in the shape of the answer (api/shapes.ts).
-  return Object.fromEntries(shown) as T;
-}
-
 /** One page of rows read with `limit + 1`: the row too many only tells that there is a next page. */
 export function presentPage<T extends { id: unknown }>(rows: Row[], limit: number, present: (row: Row) => T) {
   const items = rows.slice(0, limit).map(present);

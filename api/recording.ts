@@ -3,6 +3,7 @@ import { inSystem, inTenant } from '../models/scope.ts';
 import { placeOf, systemTenantId } from '../models/system/tenant.ts';
 import { Refusal, type RefusalCode } from '../policies/refusal.ts';
 import { refusals } from '../telemetry.ts';
+import { limitingOf } from './explained-limit.ts';
 import type { Known } from './principal.ts';
 import type { Answer, Incoming, Permitted, Route } from './route.ts';
 import { NotProven } from './sign-in.ts';
@@ -38,6 +39,8 @@ const explained: readonly RefusalCode[] = [
   'operation-running',
   'precondition-failed',
   'unprocessable',
+  'quota-exceeded',
+  'restricted',
 ];
 
 /** Where a member of a tenant can ask why; undefined for what is not kept. */
@@ -80,6 +83,7 @@ export async function recordRefusal(route: Route, incoming: Incoming, thrown: un
       ...(credential.bound && { rolesOfOwner: credential.bound }),
       rightsVersion: credential.rightsVersion,
       ...(refused && { inputs: refused.facts, considered: refused.considered }),
+      ...limitingOf(thrown),
     },
   };
   if (tenantId === systemTenantId) {

@@ -3,7 +3,7 @@ import type { Row } from '../models/batch.ts';
 import { builtInGrants } from '../policies/rights.ts';
 import type { Rule } from '../policies/rule.ts';
 import { iso } from './present.ts';
-import { rules } from './rule.ts';
+import { rule } from './rule.ts';
 import { moment } from './shapes.ts';
 
 /** A role with its rules, as the API shows it. */
@@ -13,7 +13,8 @@ export const role = z
     title: z.string(),
     description: z.string(),
     builtIn: z.boolean(),
-    rules,
+    // Those of built-in roles are more than anybody may write.
+    rules: z.array(rule),
     holders: z.int(),
     version: z.int(),
     createdAt: moment,

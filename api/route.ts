@@ -1,11 +1,13 @@
 import type { Request, Response } from 'express';
 import { z } from 'zod';
-import type { Action, SubjectType } from '../policies/permissions.ts';
+import type { Action, SubjectType } from '../policies/permission.ts';
 import { Refusal } from '../policies/refusal.ts';
+import type { RouteClass } from '../policies/request-rate.ts';
 import type { Facts } from '../policies/rule.ts';
 import type { Log } from '../telemetry.ts';
-import { parseBody, pointerTo, textFault } from './body.ts';
-import { ifMatchOf, waitOf } from './conditions.ts';
+import { bodyOf, pointerTo, textFault } from './body.ts';
+import type { Caller } from './call-use.ts';
+import { ifMatchOf, purposeOf, waitOf } from './conditions.ts';
 import { faultsOf } from './faults.ts';
 import type { Known } from './principal.ts';
 import type { Reading } from './tenant-context.ts';
@@ -28,6 +30,8 @@ export type Incoming = {
   source: string;
   /** Known once the credential is. */
   tenantId?: string;
+  /** Whose request is still to be counted (api/call-use.ts). */
+  caller?: Caller | undefined;
   /** With the request's and the tenant's id on every line; made when first asked for, for most requests need none. */
   readonly log: Log;
   /** What names a tenant beside the credential; whether it agrees is told only to somebody whose credential is good. */
@@ -36,10 +40,18 @@ export type Incoming = {
   known?: Known;
   /** Whether a session may come here that has yet to set up its second factor. */
   duringEnrolment: boolean;
+  /** Whether it waits for a change: its route offers it, and its caller asked. */
+  waits: boolean;
+  /** As what it counts against the rate. */
+  routeClass: RouteClass;
+  /** Origins of other hosts' pages that are believed with a session's cookie here. */
+  pages: readonly string[];
   /** Done once the act is committed or refused, before the answer leaves: the exchange of a session's token. */
   beforeAnswer?: () => Promise<void>;
   /** Done once the answer has left. */
   afterAnswer?: () => Promise<void>;
+  /** There since its turn came (api/turns.ts). */
+  endTurn?: () => void;
   /** Set by a refused permission: what was asked, and what decided. */
   refused?: {
     permit: Permitted['permit'];
@@ -61,6 +73,8 @@ export type Call<P extends Shape, Q extends Shape, B extends Shape> = {
   ifMatch: number | undefined;
   /** Seconds the caller would wait for a change (Prefer: wait=…). */
   waitSeconds: number;
+  /** What the caller says it is for (X-Purpose). */
+  purpose: string | undefined;
 };
 
 type Audited = {
@@ -81,8 +95,10 @@ export type Answer = {
   headers?: Record<string, string>;
   /** What the audit trail says beyond actor, action and rule. */
   audit?: Audited;
-  /** Nothing was changed (a dry run), so nothing is written to the audit trail. */
+  /** Nothing was changed (a dry run), so nothing is written to the audit trail, and nothing follows. */
   unchanged?: boolean;
+  /** Instead of a body: writes what comes, and resolves when there is nothing more to come or nobody to read it. */
+  stream?: (response: Response) => Promise<void>;
   /** Done once the transaction is committed; what it cannot do, the sweep will. */
   afterCommit?: () => Promise<void>;
 };
@@ -101,10 +117,21 @@ export type Declared<P extends Shape, Q extends Shape, B extends Shape> = {
   credential?: 'optional';
   /** Also takes text/csv, which this turns into what the body's shape is asked about. */
   csv?: (text: string) => unknown;
+  /** JSON of other types that it also takes, each made what the body's shape is asked about. */
+  otherwise?: Record<string, (sent: unknown) => unknown>;
   /** Why an Idempotency-Key is of no use here; without this every POST honours one. */
   notStored?: string;
+  /** Pages of the configured Temporal UIs may call this, with a session's cookie as well (api/temporal-ui.ts). */
+  fromTemporalUi?: true;
+  /** Where a body may be larger than api/app.ts allows by default. */
+  bodyBytesMax?: number;
+  /** What it counts as where the plan limits a class of routes; by its method, if it does not say. */
+  routeClass?: RouteClass;
   /** Open to sessions that have yet to set up the second factor their organisation asks for. */
   duringEnrolment?: true;
+  waits?: true; // Whoever says `Prefer: wait=…` is answered when something has changed.
+  /** Other types of content it comes in, by Accept or as its query says. */
+  alsoAs?: readonly string[];
   /** Status → shape of the body (null: none). The problems every route can answer are added by themselves. */
   answers: Record<number, z.ZodType | null>;
 };
@@ -138,11 +165,11 @@ export function parseCall<P extends Shape, Q extends Shape, B extends Shape>(
   // ?tenant= says where the request is, not what it asks for (api/tenant-context.ts).
   const { tenant: _, ...asked } = request.query;
   const query = (declared.query ?? nothing).safeParse(asked);
-  const sent = bodyOf(request, declared.csv);
+  const sent = bodyOf(request, declared);
   const body = (declared.body ?? nothing).safeParse(sent === undefined ? {} : sent);
   const errors = [
     ...Object.entries(asked).flatMap(([name, value]) => textFault(String(value), `?${name}`)),
-    ...(query.success ? [] : faultsOf(query.error, (path) => `?${path.join('.')}`)),
+    ...(query.success ? [] : faultsOf(query.error, (path) => `?${path.join('.')}`, fieldsOf(declared.query))),
     ...(body.success ? [] : faultsOf(body.error, pointerTo)),
   ];
   if (!query.success || !body.success || errors.length > 0) {
@@ -159,27 +186,14 @@ export function parseCall<P extends Shape, Q extends Shape, B extends Shape>(
     source,
     ifMatch: ifMatchOf(request),
     waitSeconds: waitOf(request),
+    purpose: purposeOf(request),
   };
 }
 
-export function bodyOf(request: Request, csv?: (text: string) => unknown): unknown {
-  if (typeof request.body === 'string')
-    return csv && request.is('text/csv') ? csv(request.body) : parseBody(request.body);
-  const length = request.headers['content-length'];
-  if ((length !== undefined && length !== '0') || request.headers['transfer-encoding'] !== undefined) {
-    throw new Refusal(
-      'unsupported-media-type',
-      `Send the body as application/json${csv ? ' or text/csv' : ''}.`,
-    );
-  }
-  return undefined;
-}
+const fieldsOf = (shape: Shape | undefined): string[] => Object.keys(shape?.shape ?? {});
 
 export function requireVersion(call: { ifMatch: number | undefined }, version: number): void {
-  if (call.ifMatch !== undefined && call.ifMatch !== version) {
-    throw new Refusal(
-      'precondition-failed',
-      `It is at version ${version} now; read it again and repeat your change.`,
-    );
-  }
+  if (call.ifMatch === undefined || call.ifMatch === version) return;
+  const detail = `It is at version ${version} now; read it again and repeat your change.`;
+  throw new Refusal('precondition-failed', detail);
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { type Action, actions, permissions, type SubjectType, subjects } from '../policies/permissions.ts';
+import { type Action, actions, type SubjectType, subjects } from '../policies/permission.ts';
+import { permissions } from '../policies/permissions.ts';
 import { conditionsOf, environments, hideableFields, type Rule } from '../policies/rule.ts';
 
 /** The shape of a role's rules as they are written and read, and what makes one meaningless. */

@@ -1,7 +1,11 @@
 import type { Request, RequestHandler, Response } from 'express';
+import { config } from '../models/databases.ts';
 import { newId, requestIdPattern } from '../models/ids.ts';
 import { Refusal } from '../policies/refusal.ts';
+import { routeClassOf } from '../policies/request-rate.ts';
 import { httpSeconds, type Log, log } from '../telemetry.ts';
+import { noteCall } from './call-use.ts';
+import { waitOf } from './conditions.ts';
 import { problemOf } from './errors.ts';
 import { noteUse } from './key-use.ts';
 import { explanationOf, recordRefusal } from './recording.ts';
@@ -19,31 +23,48 @@ export function serve(route: Route): RequestHandler {
     const requestId = requestIdOf(request);
     const incoming = incomingOf(route, request, response, requestId);
     response.setHeader('X-Request-Id', requestId);
-    try {
-      const answer = await route.serve(incoming);
-      await aside(incoming, 'beforeAnswer');
-      send(response, answer);
-      await answer.afterCommit?.();
-    } catch (thrown) {
-      await recordDenial(route, incoming, thrown);
-      if (!response.headersSent) await aside(incoming, 'beforeAnswer');
-      const explanation = explanationOf(incoming, thrown);
-      sendProblem(response, thrown, { requestId, explanation, log: incoming.log });
-    }
-    await aside(incoming, 'afterAnswer');
-    const seconds = (performance.now() - started) / 1000;
-    const { statusCode: status } = response;
-    httpSeconds.observe({ method: route.method, route: route.path, status }, seconds);
-    const { tenantId } = incoming;
-    const ms = Math.round(seconds * 10_000) / 10;
-    log.info({ requestId, tenantId, method: route.method, route: route.path, status, ms }, 'request');
+    const stream = await answered(route, incoming, started).finally(() => incoming.endTurn?.());
+    // Who waits for a turn does not wait for this.
     await noteUse(incoming);
+    // Last, for it may go on for hours; what came before it was told when it began.
+    await stream?.(response);
   };
+}
+
+/** Returns what is left to be written, if that is a stream. */
+async function answered(route: Route, incoming: Incoming, started: number): Promise<Answer['stream']> {
+  const { requestId, response } = incoming;
+  let stream: Answer['stream'];
+  try {
+    const answer = await route.serve(incoming);
+    await aside(incoming, 'beforeAnswer');
+    noteCall(incoming);
+    send(response, answer);
+    if (!answer.unchanged) await answer.afterCommit?.();
+    stream = answer.stream;
+  } catch (thrown) {
+    await recordDenial(route, incoming, thrown);
+    if (!response.headersSent) await aside(incoming, 'beforeAnswer');
+    noteCall(incoming);
+    const explanation = explanationOf(incoming, thrown);
+    sendProblem(response, thrown, { requestId, explanation, log: incoming.log });
+  }
+  await aside(incoming, 'afterAnswer');
+  const seconds = (performance.now() - started) / 1000;
+  const { statusCode: status } = response;
+  httpSeconds.observe({ method: route.method, route: route.path, status }, seconds);
+  const { tenantId } = incoming;
+  const ms = Math.round(seconds * 10_000) / 10;
+  log.info({ requestId, tenantId, method: route.method, route: route.path, status, ms }, 'request');
+  return stream;
 }
 
 function incomingOf(route: Route, request: Request, response: Response, requestId: string): Incoming {
   return {
     duringEnrolment: route.duringEnrolment ?? false,
+    waits: route.waits === true && waitOf(request) > 0,
+    routeClass: routeClassOf(route),
+    pages: route.fromTemporalUi ? config().temporal.uiOrigins : [],
     request,
     response,
     requestId,
@@ -72,10 +93,14 @@ async function recordDenial(route: Route, incoming: Incoming, thrown: unknown): 
   }
 }
 
-function send(response: Response, { status, body, headers }: Answer): void {
+function send(response: Response, { status, body, headers, stream }: Answer): void {
   response.status(status);
   response.setHeader('Cache-Control', 'private, no-store');
   for (const [name, value] of Object.entries(headers ?? {})) response.setHeader(name, value);
+  if (stream) {
+    response.flushHeaders();
+    return;
+  }
   if (body === undefined) {
     response.end();
     return;

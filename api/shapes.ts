@@ -2,7 +2,6 @@ import { z } from 'zod';
 import { type IdKind, idPattern } from '../models/ids.ts';
 import { tenantStates } from '../policies/lifecycle.ts';
 import { operationKinds, operationStates, stepStates } from '../policies/operation.ts';
-import { environments } from '../policies/rule.ts';
 
 /** Shapes used by more than one route. Descriptions go into the OpenAPI document. */
 export const id = (kind: IdKind) => z.string().regex(idPattern(kind), `must be an id like ${kind}_…`);
@@ -113,24 +112,6 @@ export const operation = z
     endedAt: moment.nullable(),
   })
   .meta({ id: 'Operation' });
-
-const hideable = { description: 'Absent when no role of yours lets you read it.' };
-
-export const agent = z
-  .object({
-    id: id('agt'),
-    name: z.string(),
-    description: z.string().optional().meta(hideable),
-    instructions: z.string().optional().meta(hideable),
-    model: z.string().optional().meta(hideable),
-    tags: z.array(z.string()).optional().meta(hideable),
-    environment: z.enum(environments).optional().meta(hideable),
-    ownerId: z.string().nullable().optional().meta(hideable),
-    version: z.int(),
-    createdAt: moment,
-    updatedAt: moment,
-  })
-  .meta({ id: 'Agent' });
 
 const some = z.object({ count: z.int(), sample: z.array(z.string()) });
 

@@ -1,16 +1,13 @@
-import type { output } from 'zod';
 import { auditInTenant } from '../models/audit.ts';
 import type { Row, Statement } from '../models/batch.ts';
-import { inTenant, type Place, readInTenant, type TenantScope } from '../models/scope.ts';
-import type { Credential } from '../models/tenant/credential.ts';
+import { keyringOf, noKeyring } from '../models/keyring.ts';
+import { inTenant, readInTenant, type TenantScope } from '../models/scope.ts';
 import { takeTurn } from '../models/tenant/turn.ts';
 import { hiddenFields } from '../policies/authorize.ts';
-import type { Action } from '../policies/permissions.ts';
-import type { Principal } from '../policies/principal.ts';
-import type { Rights } from '../policies/rights.ts';
+import type { Action } from '../policies/permission.ts';
 import { claim, type IdempotencyKey, idempotencyKeyOf, remember, rememberRefusal } from './idempotency.ts';
-import { given, type Loading, readAs } from './loading.ts';
-import { decide, permitted } from './permitted.ts';
+import { given, readAs } from './loading.ts';
+import { decide, opened, permitted } from './permitted.ts';
 import {
   type Asker,
   askerOf,
@@ -32,47 +29,13 @@ import {
   type Shape,
 } from './route.ts';
 import { RollBack, settled } from './settled.ts';
+import type { Read, Write } from './tenant-call.ts';
 
 /**
  * Routes inside a tenant. The credential is looked up in the very transaction that reads or changes what was asked
  * for, in the tenant of the token and nowhere else: there is no request in which another tenant's table exists, and
  * no cached right. A read is one round trip to the database (models/batch.ts).
  */
-type TenantCall<P extends Shape, Q extends Shape, B extends Shape> = Call<P, Q, B> & {
-  row: Row;
-  rows: Row[];
-  principal: Principal;
-  rights: Rights;
-  me: string;
-  /** All ids of whoever asks: what belongs to one of them is their own. */
-  ids: readonly string[];
-  credential: Credential;
-  tenantId: string;
-  place: Place;
-  /** The fields of a row of the route's subject that may not be read. */
-  hidden: (row: Row) => string[];
-};
-
-type Read<P extends Shape, Q extends Shape> = Declared<P, Q, Nothing> &
-  Permitted &
-  Loading<P, Q> & { handle: (call: TenantCall<P, Q, Nothing>) => Answer | Promise<Answer> };
-
-type WriteCall<P extends Shape, Q extends Shape, B extends Shape> = TenantCall<P, Q, B> & {
-  tenant: TenantScope;
-  /** Asks CASL about one more object of the route's subject: what a change would make of the one that was loaded. */
-  insist: (action: Action, object: Record<string, unknown>) => void;
-};
-
-type Write<P extends Shape, Q extends Shape, B extends Shape> = Declared<P, Q, B> &
-  Permitted &
-  Loading<P, Q> & {
-    /** What CASL is asked about where nothing is loaded: the object about to be made. */
-    makes?: (given: { body: output<B>; me: string }) => Record<string, unknown>;
-    /** Of changes of people and rights: one after the other in each tenant (models/tenant/turn.ts). */
-    inTurn?: true;
-    handle: (call: WriteCall<P, Q, B>) => Promise<Answer>;
-  };
-
 export function tenantRead<P extends Shape = Nothing, Q extends Shape = Nothing>(spec: Read<P, Q>): Route {
   return {
     ...spec,
@@ -82,26 +45,31 @@ export function tenantRead<P extends Shape = Nothing, Q extends Shape = Nothing>
       const call = await parsed(spec, asker, incoming);
       const { known, rows } = await readAs(spec, call, asker, incoming);
       const { found } = permitted(spec, { rows }, known, incoming);
-      return spec.handle({ ...call, ...found, ...about(spec, known, asker) });
+      const keyring = spec.withoutKey ? noKeyring : await keyringOf(asker.place);
+      return spec.handle({ ...call, ...opened(keyring, found), ...about(spec, known, asker), keyring });
     },
   };
 }
 
-export function tenantWrite<P extends Shape = Nothing, Q extends Shape = Nothing, B extends Shape = Nothing>(
-  spec: Write<P, Q, B>,
-): Route {
+export function tenantWrite<
+  P extends Shape = Nothing,
+  Q extends Shape = Nothing,
+  B extends Shape = Nothing,
+  D = undefined,
+>(spec: Write<P, Q, B, D>): Route {
   return {
     ...spec,
     scope: 'tenant',
     serve: async (incoming) => {
       const asker = await askerOf(incoming);
       const call = await parsed(spec, asker, incoming);
+      const prepared = await beforehand(spec, call, asker, incoming);
       const state: { key?: IdempotencyKey | undefined } = {};
       return settled(
         () =>
-          inTenant(asker.place, (tenant) => write(spec, call, { asker, tenant, state }, incoming)).catch(
-            goneIsInvalid,
-          ),
+          inTenant(asker.place, (tenant) =>
+            write(spec, call, { asker, tenant, state, prepared }, incoming),
+          ).catch(goneIsInvalid),
         async (thrown) => {
           const { key } = state;
           const explanation = explanationOf(incoming, thrown);
@@ -115,18 +83,47 @@ export function tenantWrite<P extends Shape = Nothing, Q extends Shape = Nothing
   };
 }
 
-type Writing = { asker: Asker; tenant: TenantScope; state: { key?: IdempotencyKey | undefined } };
-
-async function write<P extends Shape, Q extends Shape, B extends Shape>(
-  spec: Write<P, Q, B>,
+/** What is asked of the outside is asked only for whoever may do the act, and asked again when it is done. */
+async function beforehand<P extends Shape, Q extends Shape, B extends Shape, D>(
+  spec: Write<P, Q, B, D>,
   call: Call<P, Q, B>,
-  { asker, tenant, state }: Writing,
+  asker: Asker,
+  incoming: Incoming,
+): Promise<D> {
+  // Without the hook, D is undefined by default.
+  if (!spec.prepare) return undefined as D;
+  const ask = async (one: Statement) =>
+    (await readInTenant(asker.place, [one]).catch(goneIsInvalid))[0] ?? [];
+  const [who] = await ask(credentialStatement(asker));
+  const known = await knownAsker(asker, who, incoming, ask);
+  const told = about(spec, known, asker);
+  const made = spec.makes?.({ body: call.body, me: told.me });
+  const keyring = await keyringOf(asker.place);
+  const rows = spec.load
+    ? await ask(spec.load({ ...call, ...given(spec, known, told.tenantId), keyring }))
+    : [];
+  const { found } = permitted(spec, { rows, made }, known, incoming);
+  return spec.prepare({ ...call, ...opened(keyring, found), ...told, keyring });
+}
+
+type Writing<D> = {
+  asker: Asker;
+  tenant: TenantScope;
+  state: { key?: IdempotencyKey | undefined };
+  prepared: D;
+};
+
+async function write<P extends Shape, Q extends Shape, B extends Shape, D>(
+  spec: Write<P, Q, B, D>,
+  call: Call<P, Q, B>,
+  { asker, tenant, state, prepared }: Writing<D>,
   incoming: Incoming,
 ): Promise<Answer> {
   const run = ({ text, values }: Statement) => tenant.sql<Row>(text, values);
   const who = await identified(spec, asker, tenant);
   const known = await knownAsker(asker, who, incoming, run);
   const { principalId } = known.credential;
+  const keyring = await keyringOf(asker.place);
   // What is not to be stored is, above all, a secret in the answer.
   if (!spec.notStored)
     state.key = idempotencyKeyOf(incoming.request, principalId, `${spec.method} ${spec.path}`);
@@ -138,12 +135,20 @@ async function write<P extends Shape, Q extends Shape, B extends Shape>(
   const replayed = state.key && (await claim(tenant.sql, state.key));
   if (replayed) return replayed;
   const loaded = async () =>
-    spec.load ? run(spec.load({ ...call, ...given(spec, known, told.tenantId) })) : [];
+    spec.load ? run(spec.load({ ...call, ...given(spec, known, told.tenantId), keyring })) : [];
   const { found, rule } = early ?? judge(await loaded());
   const insist = (action: Action, object: Record<string, unknown>) => {
     decide(known, { permit: [action, spec.permit[1]], object }, incoming);
   };
-  const answer = await spec.handle({ ...call, ...found, ...told, tenant, insist });
+  const answer = await spec.handle({
+    ...call,
+    ...opened(keyring, found),
+    ...told,
+    keyring,
+    tenant,
+    insist,
+    prepared,
+  });
   if (answer.unchanged) throw new RollBack(answer);
   await auditInTenant(tenant.sql, eventOf(spec, answer, known, rule, incoming));
   if (state.key) await remember(tenant.sql, state.key, answer);
@@ -165,7 +170,7 @@ async function identified(
 }
 
 /** A body that is not acceptable is told only to someone whose credential is. */
-async function parsed<P extends Shape, Q extends Shape, B extends Shape>(
+export async function parsed<P extends Shape, Q extends Shape, B extends Shape>(
   spec: Declared<P, Q, B>,
   asker: Asker,
   incoming: Incoming,

@@ -1,6 +1,8 @@
 import { schemaOf } from '../models/ids.ts';
+import { keyringOf } from '../models/keyring.ts';
 import { type Place, readInTenant } from '../models/scope.ts';
 import { listWorkspace, unlistWorkspace } from '../models/system/workspace.ts';
+import { emailOf } from '../models/tenant/person.ts';
 import { log } from '../telemetry.ts';
 import type { Incoming } from './route.ts';
 
@@ -13,10 +15,12 @@ export function listingWorkspace(place: Place, userId: string, { log }: Incoming
     try {
       const { tenantId } = place;
       const [rows] = await readInTenant(place, [
-        { text: `SELECT email_key FROM ${schemaOf(tenantId)}.users WHERE id = $1`, values: [userId] },
+        { text: `SELECT sealed_email FROM ${schemaOf(tenantId)}.users WHERE id = $1`, values: [userId] },
       ]);
-      const email = rows?.[0]?.email_key;
-      if (typeof email === 'string') await listWorkspace(email, tenantId, userId);
+      const sealed = rows?.[0]?.sealed_email;
+      if (!Buffer.isBuffer(sealed)) return;
+      const email = emailOf(await keyringOf(place), userId, { sealed_email: sealed });
+      await listWorkspace(email, tenantId, userId);
     } catch (error) {
       log.warn({ error: String(error) }, 'a workspace could not be listed; the next sign-in will');
     }

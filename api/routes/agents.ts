@@ -1,47 +1,28 @@
 import { z } from 'zod';
 import { forUpdate } from '../../models/batch.ts';
-import { agentById, agentList, createAgent, updateAgent } from '../../models/tenant/agent.ts';
+import { keyringOf } from '../../models/keyring.ts';
+import { agentById, agentList, createAgent, removeAgentRow, updateAgent } from '../../models/tenant/agent.ts';
+import { draftOf } from '../../models/tenant/agent-version.ts';
+import { refuseHeldWith } from '../../models/tenant/legal-hold.ts';
 import type { AgentRow } from '../../models/tenant/tables.ts';
+import { type AgentDefinition, agentDefinition } from '../../policies/agent-definition.ts';
 import { Refusal } from '../../policies/refusal.ts';
 import { type Rights, sometimesHidden } from '../../policies/rights.ts';
 import { environments } from '../../policies/rule.ts';
-import { etag, presentAgent, presentPage } from '../present.ts';
+import { insistOnSoundAgent } from '../agent-rules.ts';
+import { agent, changed, presentAgent, written } from '../agent-shape.ts';
+import { etag, presentPage } from '../present.ts';
 import { type Answer, requireVersion } from '../route.ts';
-import { agent, changesNothing, changing, id, line, page, pagingBy } from '../shapes.ts';
+import { id, page, pagingBy } from '../shapes.ts';
 import { tenantRead, tenantWrite } from '../tenant-route.ts';
 
 const tag = 'Agents';
 const params = z.strictObject({ agentId: id('agt') });
-const text = (max: number) => z.string().max(max, `must have at most ${max} characters`);
-const tags = z
-  .array(line(50))
-  .max(20, 'must have at most 20 tags')
-  .refine((all) => new Set(all).size === all.length, 'must not name a tag twice');
-
-const written = z.strictObject({
-  name: line(100),
-  description: text(1_000).default(''),
-  instructions: text(50_000).default(''),
-  model: line(100),
-  tags: tags.default([]),
-  environment: z.enum(environments).default('production'),
-});
-
-const changed = z
-  .strictObject({
-    name: line(100),
-    description: text(1_000),
-    instructions: text(50_000),
-    model: line(100),
-    tags,
-    environment: z.enum(environments),
-  })
-  .partial()
-  .refine(changing, changesNothing);
-
 /** As a row comes from SQL. */
 const rowOf = (stored: AgentRow) => ({
   ...stored,
+  sealed_definition: stored.sealedDefinition,
+  live_version: stored.liveVersion,
   owner_id: stored.ownerId,
   created_at: stored.createdAt,
   updated_at: stored.updatedAt,
@@ -64,9 +45,10 @@ export const listAgents = tenantRead({
   filtered: true,
   load: ({ query, tenantId, visible }) =>
     agentList(tenantId, query, visible, { cursor: query.cursor, limit: query.limit + 1 }),
-  handle: ({ rows, query, rights, hidden }) => {
+  handle: async ({ rows, query, rights, hidden, place }) => {
     refuseHiddenFilters(rights, { model: query.model, tags: query.tag, environment: query.environment });
-    const body = presentPage(rows, query.limit, (row) => presentAgent(row, hidden(row)));
+    const keyring = await keyringOf(place);
+    const body = presentPage(rows, query.limit, (row) => presentAgent(row, keyring, hidden(row)));
     return { status: 200, body };
   },
 });
@@ -80,9 +62,9 @@ export const readAgent = tenantRead({
   params,
   answers: { 200: agent },
   load: ({ params: { agentId }, tenantId }) => agentById(tenantId, agentId),
-  handle: ({ row, hidden }) => ({
+  handle: async ({ row, hidden, place }) => ({
     status: 200,
-    body: presentAgent(row, hidden(row)),
+    body: presentAgent(row, await keyringOf(place), hidden(row)),
     headers: etag(row.version),
   }),
 });
@@ -96,13 +78,18 @@ export const makeAgent = tenantWrite({
   body: written,
   answers: { 201: agent },
   makes: ({ body, me }) => ({ ...body, ownerId: me }),
-  handle: async ({ tenant, body, me, hidden }): Promise<Answer> => {
-    const made = rowOf((await createAgent(tenant, body, me)).get());
+  handle: async ({ tenant, body, me, hidden, place }): Promise<Answer> => {
+    const { name, description, tags, environment, ...definition } = body;
+    insistOnSoundAgent(definition);
+    const keyring = await keyringOf(place);
+    const named = { name, description, tags, environment, model: body.model };
+    const made = rowOf((await createAgent(tenant, keyring, { ...named, definition }, me)).get());
+    const whole = presentAgent(made, keyring);
     return {
       status: 201,
-      body: presentAgent(made, hidden(made)),
+      body: presentAgent(made, keyring, hidden(made)),
       headers: { ...etag(made.version), Location: `/v1/agents/${made.id}` },
-      audit: { id: made.id, after: made },
+      audit: { id: made.id, after: whole },
     };
   },
 });
@@ -117,18 +104,24 @@ export const changeAgent = tenantWrite({
   body: changed,
   answers: { 200: agent },
   load: ({ params: { agentId }, tenantId }) => forUpdate(agentById(tenantId, agentId)),
-  handle: async ({ tenant, params: { agentId }, body, hidden, insist, ...call }) => {
+  handle: async ({ tenant, params: { agentId }, body, hidden, insist, place, ...call }) => {
     const stored = await tenant.Agent.findByPk(agentId, { rejectOnEmpty: true });
     requireVersion(call, stored.version);
-    const before = rowOf(stored.get());
-    const after = rowOf((await updateAgent(stored, given(body))).get());
+    const keyring = await keyringOf(place);
+    const row = rowOf(stored.get());
+    const before = presentAgent(row, keyring);
+    const { name, description, tags, environment, ...definition } = given(body);
+    const next = nextOf(draftOf(keyring, row), definition);
+    insistOnSoundAgent(next);
+    const changes = given({ name, description, tags, environment, model: body.model });
+    const after = rowOf((await updateAgent(stored, keyring, { ...changes, definition: next })).get());
     // What one may change must still be so afterwards: nobody moves an agent to where it is not theirs to change.
     insist('update', after);
     return {
       status: 200,
-      body: presentAgent(after, hidden(after)),
+      body: presentAgent(after, keyring, hidden(after)),
       headers: etag(after.version),
-      audit: { id: agentId, before, after },
+      audit: { id: agentId, before, after: presentAgent(after, keyring) },
     };
   },
 });
@@ -139,13 +132,16 @@ export const removeAgent = tenantWrite({
   tag,
   summary: 'Remove an agent',
   permit: ['delete', 'Agent'],
+  inTurn: true,
   params,
   answers: { 204: null },
   load: ({ params: { agentId }, tenantId }) => forUpdate(agentById(tenantId, agentId)),
-  handle: async ({ tenant, params: { agentId }, row, ...call }) => {
+  handle: async ({ tenant, params: { agentId }, row, place, ...call }) => {
     requireVersion(call, Number(row.version));
-    await tenant.Agent.destroy({ where: { id: agentId } });
-    return { status: 204, audit: { id: agentId, before: presentAgent(row) } };
+    const before = presentAgent(row, await keyringOf(place));
+    await refuseHeldWith(tenant.sql, 'agent', agentId);
+    await removeAgentRow(tenant, agentId);
+    return { status: 204, audit: { id: agentId, before } };
   },
 });
 
@@ -157,6 +153,12 @@ function refuseHiddenFilters(rights: Rights, filters: Record<string, unknown>): 
       'forbidden',
       `Your roles hide ${hidden.join(', ')} of some agents; filter by something else.`,
     );
+}
+
+/** What is taken away by null is absent in the definition. */
+function nextOf(before: AgentDefinition, changes: { [field: string]: unknown }): AgentDefinition {
+  const merged = Object.entries({ ...before, ...changes }).filter(([, value]) => value !== null);
+  return agentDefinition.parse(Object.fromEntries(merged));
 }
 
 /** Only what was sent: an absent field stays as it is. */

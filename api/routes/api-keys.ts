@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { forUpdate } from '../../models/batch.ts';
-import { idPattern } from '../../models/ids.ts';
 import {
   changeKey,
   createKey,
@@ -11,9 +10,9 @@ import {
   revokeKey,
   rotateKey,
 } from '../../models/tenant/api-key.ts';
-import { key, keyWithToken, presentKey, shownKey } from '../api-key.ts';
+import { key, keyWithToken, maker, perMinute, presentKey, shownKey } from '../api-key.ts';
 import { revokeDescendants, shortenDescendants } from '../key-descent.ts';
-import { insistOnLive, insistOnOwnHands, rolesForKey } from '../key-rules.ts';
+import { insistOnLive, insistOnOwnHands, rateForKey, rolesForKey } from '../key-rules.ts';
 import { etag, presentPage } from '../present.ts';
 import { requireVersion } from '../route.ts';
 import { changesNothing, changing, id, line, moment, page, pagingBy } from '../shapes.ts';
@@ -26,13 +25,6 @@ const overlapSecondsMax = 7 * 86_400;
 const overlapSecondsDefault = 86_400;
 
 const future = moment.refine((at) => Date.parse(at) > Date.now(), 'must be in the future');
-
-const maker = z
-  .string()
-  .refine(
-    (text) => idPattern('usr').test(text) || idPattern('key').test(text),
-    'must be an id like usr_… or key_…',
-  );
 
 export const listKeys = tenantRead({
   method: 'get',
@@ -89,6 +81,9 @@ export const makeKey = tenantWrite({
     expiresAt: future.optional().meta({
       description: 'Without it the key is good until it is revoked, or as long as the key it is made with.',
     }),
+    requestsPerMinute: perMinute
+      .optional()
+      .meta({ description: 'What it may ask at most, within the rate of the plan.' }),
   }),
   answers: { 201: keyWithToken },
   makes: ({ body, me }) => (body.kind === 'user' ? { ownerId: me } : {}),
@@ -101,6 +96,7 @@ export const makeKey = tenantWrite({
       roles,
       createdBy: principal.id,
       expiresAt: body.expiresAt ? new Date(body.expiresAt) : null,
+      requestsPerMinute: rateForKey(body.requestsPerMinute, call.credential),
     });
     const after = await shownKey(tenant, tenantId, made.id);
     return {
@@ -116,11 +112,17 @@ export const updateKey = tenantWrite({
   method: 'patch',
   path: '/api-keys/:keyId',
   tag,
-  summary: 'Rename an API key, or let it end sooner, and with it those made with it',
+  summary: 'Rename an API key, set its rate, or let it end sooner, and with it those made with it',
   permit: ['update', 'ApiKey'],
   params,
   body: z
-    .strictObject({ name: line(100), expiresAt: future })
+    .strictObject({
+      name: line(100),
+      expiresAt: future,
+      requestsPerMinute: perMinute
+        .nullable()
+        .meta({ description: 'Null: as much as its organisation, or as the key it was made with.' }),
+    })
     .partial()
     .refine(changing, changesNothing),
   answers: { 200: key },
@@ -128,6 +130,7 @@ export const updateKey = tenantWrite({
   handle: async ({ tenant, tenantId, params: { keyId }, body, row, ...call }) => {
     requireVersion(call, Number(row.version));
     insistOnLive(row, body.expiresAt);
+    if (body.requestsPerMinute !== undefined) rateForKey(body.requestsPerMinute, call.credential);
     await changeKey(tenant, keyId, body);
     const { expiresAt } = body;
     if (expiresAt) await shortenDescendants(tenant, keyId, { ...call, tenantId, expiresAt });

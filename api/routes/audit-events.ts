@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { detailsOf } from '../../models/audit.ts';
 import { auditList } from '../../models/system/audit-event.ts';
 import { tenantAuditList } from '../../models/tenant/audit-event.ts';
 import { auditEvent, auditPage, presentAuditEvent } from '../audit-event.ts';
@@ -28,7 +29,10 @@ export const listAudit = tenantRead({
   answers: { 200: page(auditEvent) },
   load: ({ query, tenantId }) =>
     tenantAuditList(tenantId, query, { cursor: query.cursor, limit: query.limit + 1 }),
-  handle: ({ rows, query }) => ({ status: 200, body: auditPage(rows, query.limit, presentAuditEvent) }),
+  handle: ({ rows, query, keyring }) => {
+    const opened = rows.map((row) => ({ ...row, details: detailsOf(keyring, row) }));
+    return { status: 200, body: auditPage(opened, query.limit, presentAuditEvent) };
+  },
 });
 
 export const listPlatformAudit = platformRead({

@@ -3,10 +3,13 @@ import type { Row } from '../../models/batch.ts';
 import { schemaOf } from '../../models/ids.ts';
 import { readInTenant } from '../../models/scope.ts';
 import { explainedDays, refusalByRequest } from '../../models/tenant/audit-event.ts';
+import { withNames } from '../../models/tenant/person.ts';
 import { authorize, readableFacts } from '../../policies/authorize.ts';
-import { permissions, subjects } from '../../policies/permissions.ts';
+import { subjects } from '../../policies/permission.ts';
+import { permissions } from '../../policies/permissions.ts';
 import type { Rights } from '../../policies/rights.ts';
 import type { Facts } from '../../policies/rule.ts';
+import { type Limiting, limitChangeable, limitRule } from '../explained-limit.ts';
 import { iso } from '../present.ts';
 import { moment } from '../shapes.ts';
 import { tenantRead } from '../tenant-route.ts';
@@ -57,21 +60,23 @@ export const explain = tenantRead({
   filtered: true,
   load: ({ params: { requestId }, tenantId, ids, visible }) =>
     refusalByRequest(tenantId, requestId, { ids, visible }),
-  handle: async ({ row, rights, ids, place, tenantId }) => {
+  handle: async ({ row, rights, ids, place, tenantId, keyring }) => {
     const everything = authorize(rights, 'read', { type: 'Refusal', object: {} }).allowed;
     const namesPeople = authorize(rights, 'read', { type: 'User', object: {} }).allowed;
-    const [people = []] = namesPeople ? await readInTenant(place, [administrators(tenantId)]) : [];
+    const who = changeable(row);
+    const [people = []] =
+      namesPeople && who.roles.length > 0 ? await readInTenant(place, [holdersOf(tenantId, who.roles)]) : [];
     const inputs = readableInputs(row, rights, ids);
     const body = {
       ...explanation(row),
       inputs,
-      changeableBy: changeable(row, people),
+      changeableBy: { ...who, people: inOrder(withNames(keyring, people)) },
     };
     return { status: 200, body: everything ? body : guarded(body) };
   },
 });
 
-type Told = {
+type Told = Limiting & {
   code?: string;
   detail?: string;
   route?: string;
@@ -92,7 +97,7 @@ function explanation(row: Row) {
     subject: { type: String(row.subject_type), id: row.subject_id ?? null },
     code: told.code ?? null,
     detail: told.detail ?? null,
-    rule: row.rule ?? null,
+    rule: limitRule(told) ?? row.rule ?? null,
     considered: told.considered ?? null,
     roles: told.roles ?? [],
     rightsVersion: told.rightsVersion ?? null,
@@ -103,8 +108,10 @@ function explanation(row: Row) {
  * What the decision looked at, by the rights of whoever reads it: also an overseer of refusals sees of an object what
  * they may read, and of one they may not read nothing. `own` was said of the refused.
  */
-function readableInputs(row: Row, rights: Rights, ids: readonly string[]): Partial<Facts> | null {
-  const { inputs } = row.details as Told;
+function readableInputs(row: Row, rights: Rights, ids: readonly string[]): object | null {
+  const { inputs, quota, restriction } = row.details as Told;
+  const limiting = restriction ?? quota;
+  if (limiting) return limiting;
   const type = subjects.find((each) => each === row.subject_type);
   if (!inputs || !type) return null;
   const theirs = ids.includes(String(row.owner_id));
@@ -114,7 +121,7 @@ function readableInputs(row: Row, rights: Rights, ids: readonly string[]): Parti
   return readableFacts(rights, asked, inputs);
 }
 
-function guarded<T extends ReturnType<typeof explanation> & { inputs: Partial<Facts> | null }>(whole: T): T {
+function guarded<T extends ReturnType<typeof explanation> & { inputs: object | null }>(whole: T): T {
   if (whole.code !== 'not-found') return whole;
   const rule = 'Either there is no such object, or no role of yours lets you read it.';
   return { ...whole, rule, inputs: null, considered: null, subject: { ...whole.subject, id: null } };
@@ -123,27 +130,35 @@ function guarded<T extends ReturnType<typeof explanation> & { inputs: Partial<Fa
 const mayAssign =
   permissions.find((each) => each.action === 'assign' && each.subject === 'Role')?.roles ?? [];
 
-const administrators = (tenantId: string) => ({
-  text: `SELECT DISTINCT u.id, u.name FROM ${schemaOf(tenantId)}.users u
+const holdersOf = (tenantId: string, roles: readonly string[]) => ({
+  text: `SELECT DISTINCT u.id, u.sealed_name, u.sealed_email FROM ${schemaOf(tenantId)}.users u
          JOIN ${schemaOf(tenantId)}.role_assignments a ON a.principal_id = u.id
-         WHERE u.state = 'active' AND a.role = ANY (string_to_array($1, ' ')) ORDER BY u.name, u.id LIMIT 5`,
-  values: [mayAssign.join(' ')],
+         WHERE u.state = 'active' AND a.role = ANY (string_to_array($1, ' ')) ORDER BY u.id LIMIT 100`,
+  values: [roles.join(' ')],
 });
 
+const shownMax = 5;
+
+const inOrder = (people: Row[]) =>
+  people
+    .map(({ id, name }) => ({ id: String(id), name: String(name) }))
+    .toSorted((one, other) => one.name.localeCompare(other.name))
+    .slice(0, shownMax);
+
 /** A role helps only where rights were in the way, and rights that a role can hold. */
-function changeable(row: Row, people: Row[]) {
-  const { code = '', detail = '' } = row.details as Told;
-  if (code !== 'forbidden' && code !== 'not-found') return { how: detail, roles: [], people: [] };
+function changeable(row: Row) {
+  const { code = '', detail = '', ...told } = row.details as Told;
+  const limit = limitChangeable(told);
+  if (limit) return limit;
+  if (code !== 'forbidden' && code !== 'not-found') return { how: detail, roles: [] };
   if (ofPlatform.includes(String(row.action)))
     return {
       how: 'Only operators of the platform may do this; no role can allow it.',
       roles: [],
-      people: [],
     };
   return {
     how: 'PUT /v1/users/{userId}/roles/{role}, or PATCH /v1/roles/{role} for a role of the organisation’s own',
     roles: mayAssign,
-    people: people.map(({ id, name }) => ({ id: String(id), name: String(name) })),
   };
 }
 

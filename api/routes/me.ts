@@ -2,6 +2,8 @@ import { z } from 'zod';
 import { schemaOf } from '../../models/ids.ts';
 import { readInSystem, readInTenant } from '../../models/scope.ts';
 import { tenantById } from '../../models/system/tenant.ts';
+import { passwordHolder } from '../../models/tenant/password.ts';
+import { describePerson, lockPersonRow, withNames } from '../../models/tenant/person.ts';
 import { insistOnSession } from '../own.ts';
 import { presentTenant } from '../present.ts';
 import { line, tenant } from '../shapes.ts';
@@ -37,18 +39,19 @@ export const me = tenantRead({
       })
       .meta({ id: 'Me' }),
   },
-  handle: async ({ principal, credential, tenantId, place }) => {
+  handle: async ({ principal, credential, tenantId, place, keyring }) => {
     const schema = schemaOf(tenantId);
     const [rows] = await readInTenant(place, [
       {
-        text: `SELECT name, email, EXISTS (SELECT FROM ${schema}.second_factors f
+        text: `SELECT id, NULL AS name, sealed_name, sealed_email, EXISTS (SELECT FROM ${schema}.second_factors f
                  WHERE f.user_id = u.id AND f.confirmed_at IS NOT NULL) AS second_factor
                FROM ${schema}.users u WHERE id = $1
-               UNION ALL SELECT name, NULL, false FROM ${schema}.api_keys WHERE id = $1`,
+               UNION ALL SELECT id, name, NULL, NULL, false FROM ${schema}.api_keys WHERE id = $1`,
         values: [principal.id],
       },
     ]);
-    const { name = null, email = null, second_factor: secondFactor = false } = rows?.[0] ?? {};
+    const [found = {}] = withNames(keyring, rows ?? []);
+    const { name = null, email = null, second_factor: secondFactor = false } = found;
     const { roles, bound, session: facts, credentialId } = credential;
     const session = facts ? { id: credentialId, stage: facts.stage } : null;
     const { id, kind } = principal;
@@ -70,16 +73,12 @@ export const changeMe = tenantWrite({
   makes: ({ me }) => ({ ownerId: me }),
   handle: async ({ tenant, principal, body: { name } }) => {
     insistOnSession(principal);
-    const [before] = await tenant.sql<{ name: string }>('SELECT name FROM users WHERE id = $1 FOR UPDATE', [
-      principal.id,
-    ]);
-    const [after] = await tenant.sql<{ id: string; name: string; email: string }>(
-      `UPDATE users SET name = $2, version = version + 1, updated_at = now() WHERE id = $1 RETURNING id, name, email`,
-      [principal.id, name],
-    );
+    await lockPersonRow(tenant.sql, principal.id);
+    const before = await passwordHolder(tenant.sql, principal.id);
+    await describePerson(tenant.sql, principal.id, { name });
     return {
       status: 200,
-      body: after,
+      body: { id: principal.id, name, email: before?.email },
       audit: { id: principal.id, before: { name: before?.name }, after: { name } },
     };
   },
@@ -93,12 +92,12 @@ export const ownTenant = tenantRead({
   permit: ['read', 'Organisation'],
   answers: { 200: tenant.extend({ quotas: z.record(z.string(), z.int()) }).meta({ id: 'OwnTenant' }) },
   load: ({ tenantId }) => ({
-    text: `SELECT meter, amount::int8::text AS amount FROM ${schemaOf(tenantId)}.quotas`,
+    text: `SELECT substr(id, 6) AS name, amount::int8::text AS amount FROM ${schemaOf(tenantId)}.quotas WHERE starts_with(id, 'plan.')`,
     values: [],
   }),
   handle: async ({ rows, tenantId }) => {
     const [found] = await readInSystem(tenantId, [tenantById(tenantId)]);
-    const quotas = Object.fromEntries(rows.map((row) => [row.meter, Number(row.amount)]));
+    const quotas = Object.fromEntries(rows.map((row) => [row.name, Number(row.amount)]));
     return { status: 200, body: { ...presentTenant(found?.[0] ?? {}), quotas } };
   },
 });

@@ -34,6 +34,7 @@ export const readOperation = platformRead({
   path: '/operations/:operationId',
   tag,
   summary: 'Follow an operation; with “Prefer: wait=10” the answer comes when something has changed',
+  waits: true,
   permit: ['read', 'Operation'],
   params,
   answers: { 200: operation },

@@ -4,7 +4,6 @@ import { forUpdate } from '../../models/batch.ts';
 import { newId } from '../../models/ids.ts';
 import { hashPassword } from '../../models/passwords.ts';
 import { inTenant, type Place } from '../../models/scope.ts';
-import { readToken } from '../../models/secrets.ts';
 import { passwordHolder, setPassword } from '../../models/tenant/password.ts';
 import {
   activePersonByEmail,
@@ -15,6 +14,7 @@ import {
 import { personById } from '../../models/tenant/person.ts';
 import { endSessionsOf } from '../../models/tenant/session.ts';
 import { fromHere, mayReset, rememberPlace } from '../../models/tenant/sign-in.ts';
+import { readToken } from '../../models/tokens.ts';
 import type { Principal } from '../../policies/principal.ts';
 import { Refusal } from '../../policies/refusal.ts';
 import { beginErrands } from '../errands.ts';

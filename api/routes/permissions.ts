@@ -4,7 +4,8 @@ import type { Sql } from '../../models/scope.ts';
 import { holderById } from '../../models/tenant/holders.ts';
 import { rightsOfPrincipal } from '../../models/tenant/rights.ts';
 import { authorize, hiddenFields, readableFacts } from '../../policies/authorize.ts';
-import { actions, permissions, type SubjectType, subjects } from '../../policies/permissions.ts';
+import { actions, type SubjectType, subjects } from '../../policies/permission.ts';
+import { permissions } from '../../policies/permissions.ts';
 import { Refusal } from '../../policies/refusal.ts';
 import type { Grant, Rights } from '../../policies/rights.ts';
 import { conditionsOf, environments, factsOf, hideableFields, inWords } from '../../policies/rule.ts';
@@ -136,6 +137,8 @@ export const simulate = tenantWrite({
 /** Where an object of this kind stands; each selects what conditions look at. */
 const tables: Partial<Record<SubjectType, (schema: string) => string>> = {
   Agent: (schema) => `SELECT owner_id, tags, environment FROM ${schema}.agents WHERE id = $1`,
+  Workflow: (schema) => `SELECT owner_id, tags FROM ${schema}.workflows WHERE id = $1`,
+  Memory: (schema) => `SELECT owner_id FROM ${schema}.memories WHERE id = $1`,
   ApiKey: (schema) => `SELECT owner_id FROM ${schema}.api_keys WHERE id = $1`,
   User: (schema) => `SELECT id AS owner_id FROM ${schema}.users WHERE id = $1`,
   Session: (schema) => `SELECT user_id AS owner_id FROM ${schema}.sessions WHERE id = $1`,

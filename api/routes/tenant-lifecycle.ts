@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { forUpdate } from '../../models/batch.ts';
+import { readInTenant } from '../../models/scope.ts';
 import { placeOf, tenantById } from '../../models/system/tenant.ts';
+import { activeHolds, heldTenant } from '../../models/tenant/legal-hold.ts';
 import { previewOf } from '../../models/tenant/preview.ts';
 import { planAt } from '../../policies/plans.ts';
 import { Refusal } from '../../policies/refusal.ts';
@@ -124,6 +126,8 @@ export const deleteTenant = platformWrite({
       requestId,
       log,
     });
+    // Only now: a tenant that is not in a state to be deleted may have no schema to ask.
+    await refuseHolds(String(row.id));
     if (query.dryRun) {
       const lost = await previewFor(String(row.id));
       return {
@@ -177,6 +181,13 @@ export const callOff = platformWrite({
     };
   },
 });
+
+/** Said at once; the workflow asks again, in the tenant's own turn. */
+async function refuseHolds(tenantId: string): Promise<void> {
+  const place = await placeOf(tenantId);
+  const [[row] = []] = place ? await readInTenant(place, [activeHolds(tenantId)]) : [];
+  if (Number(row?.count ?? 0) > 0) throw heldTenant(Number(row?.count));
+}
 
 async function previewFor(tenantId: string) {
   const place = await placeOf(tenantId);

@@ -15,8 +15,9 @@ import {
 import { tenantHost } from '../../models/tenant-address.ts';
 import { tenantTableNames } from '../../models/tenant-schema.ts';
 import { renamable, type TenantState, tenantStates } from '../../policies/lifecycle.ts';
-import { tenantRoles } from '../../policies/permissions.ts';
-import { currentPlan, meters, plans } from '../../policies/plans.ts';
+import { tenantRoles } from '../../policies/permission.ts';
+import { currentPlan, plans } from '../../policies/plans.ts';
+import { planLimitNames } from '../../policies/quotas.ts';
 import { type Fault, Refusal } from '../../policies/refusal.ts';
 import { slugFaults, slugHeldDays } from '../../policies/slug.ts';
 import { emailAddress } from '../email-address.ts';
@@ -59,13 +60,13 @@ const asked = z.strictObject({
   plan,
   admin: z.strictObject({ email: emailAddress, name: line(100) }),
   quotas: z
-    .partialRecord(z.enum(meters), z.int().min(0))
+    .partialRecord(z.enum(planLimitNames), z.int().min(0))
     .default({})
     .meta({ description: 'Over the plan’s own limits.' }),
   settings: z
     .strictObject({
       'sessions.hours': z.int().min(1).max(720).exactOptional(),
-      'audit.retentionDays': z.int().min(30).max(3_650).exactOptional(),
+      'retention.auditDays': z.int().min(30).max(3_650).exactOptional(),
     })
     .default({}),
 });

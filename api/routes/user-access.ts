@@ -2,11 +2,12 @@ import { z } from 'zod';
 import type { Sql } from '../../models/scope.ts';
 import { insistAdministrator } from '../../models/tenant/holders.ts';
 import { revokeInvitationsBy } from '../../models/tenant/inviting.ts';
+import { refuseHeldPerson } from '../../models/tenant/legal-hold.ts';
 import { handOn, removeUser, serviceKeysBy, type Work, workOf } from '../../models/tenant/removal.ts';
 import { insistSeats, lockSeats } from '../../models/tenant/seats.ts';
 import { deactivateUser, reactivateUser, userById, userNow } from '../../models/tenant/user.ts';
 import { type Visible, visibleTo } from '../../models/visible.ts';
-import type { SubjectType } from '../../policies/permissions.ts';
+import type { SubjectType } from '../../policies/permission.ts';
 import { Refusal } from '../../policies/refusal.ts';
 import type { Rights } from '../../policies/rights.ts';
 import { endErrands } from '../errands.ts';
@@ -140,6 +141,7 @@ export const removePerson = tenantWrite({
     const { sql } = tenant;
     const seen = seenBy(call);
     const before = await lockPerson(tenant, call, userId, 'remove');
+    await refuseHeldPerson(sql, userId);
     const work = await workOf(sql, userId, seen);
     const heir = await heirOf(sql, {
       tenantId,

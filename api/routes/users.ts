@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { lockPersonRow } from '../../models/tenant/person.ts';
-import { renameUser, userById, userList, userStates } from '../../models/tenant/user.ts';
+import { describePerson, lockPersonRow } from '../../models/tenant/person.ts';
+import { matching, userById, userList, userStates } from '../../models/tenant/user.ts';
 import { etag, presentPage } from '../present.ts';
 import { requireVersion } from '../route.ts';
 import { line, page, pagingBy } from '../shapes.ts';
@@ -25,7 +25,10 @@ export const listUsers = tenantRead({
   filtered: true,
   load: ({ query, tenantId, visible }) =>
     userList(tenantId, query, visible, { cursor: query.cursor, limit: query.limit + 1 }),
-  handle: ({ rows, query }) => ({ status: 200, body: presentPage(rows, query.limit, presentListedUser) }),
+  handle: ({ rows, query }) => ({
+    status: 200,
+    body: presentPage(matching(rows, query.search), query.limit, presentListedUser),
+  }),
 });
 
 export const readUser = tenantRead({
@@ -54,7 +57,7 @@ export const changeUser = tenantWrite({
     await lockPersonRow(tenant.sql, userId);
     const before = await shownUser(tenant, tenantId, userId);
     requireVersion(call, Number(before.version));
-    await renameUser(tenant.sql, userId, body.name);
+    await describePerson(tenant.sql, userId, { name: body.name });
     const after = await shownUser(tenant, tenantId, userId);
     return { status: 200, body: after, headers: etag(after.version), audit: { id: userId, before, after } };
   },
