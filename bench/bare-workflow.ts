@@ -8,3 +8,8 @@ export async function bare({ place, steps }: BareInput): Promise<void> {
   await makeSchema(place);
   for (let step = 1; step < steps; step++) await doNothing();
 }
+
+/** As many activities as a run has, one after the other, which do nothing. */
+export async function bareSteps(steps: number): Promise<void> {
+  for (let step = 0; step < steps; step++) await doNothing();
+}

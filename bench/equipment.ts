@@ -30,11 +30,12 @@ export async function withEquipment<T>(act: (bench: Bench) => Promise<T>): Promi
   }
 }
 
-async function installed({ postgres, temporal, mailbox }: Equipment): Promise<Settings> {
+async function installed({ postgres, temporal, mailbox, demoModels }: Equipment): Promise<Settings> {
   const given = {
     postgres: { eu: postgres.eu.url, us: postgres.us.url },
     temporalAddress: temporal.address,
     mailbox,
+    demoModels,
     rootKey: randomBytes(32).toString('base64'),
   };
   const databases = { system: 'freehold_system', eu: 'freehold_eu_1', us: 'freehold_us_1' };
@@ -42,7 +43,9 @@ async function installed({ postgres, temporal, mailbox }: Equipment): Promise<Se
   const settings = await settingsFor(given, databases, 'freehold');
   const regions = JSON.parse(settings.FREEHOLD_REGIONS ?? '[]') as Config['regions']; // made by settingsFor
   for (const cell of regions.flatMap((region) => region.cells)) cell.capacity = capacityMax;
-  const wide = { ...settings, FREEHOLD_REGIONS: JSON.stringify(regions), FREEHOLD_LOG_LEVEL: 'info' };
+  // As in production, where a key is looked up again only now and then.
+  const { FREEHOLD_KEY_CACHE_SECONDS: _, ...lasting } = settings;
+  const wide = { ...lasting, FREEHOLD_REGIONS: JSON.stringify(regions), FREEHOLD_LOG_LEVEL: 'info' };
   await runMain(['migrate'], wide);
   return wide;
 }

@@ -2,9 +2,11 @@ import pg from 'pg';
 import { cellOf, config, loginName, loginPassword } from '../models/databases.ts';
 import { newId } from '../models/ids.ts';
 import { inTenant, type Place } from '../models/scope.ts';
-import { digest, newToken } from '../models/secrets.ts';
+import { digest } from '../models/secrets.ts';
 import { applyDefaults } from '../models/tenant/defaults.ts';
+import { ensureTenantKey } from '../models/tenant-key.ts';
 import { schemaSql } from '../models/tenant-schema.ts';
+import { newToken } from '../models/tokens.ts';
 import { planAt } from '../policies/plans.ts';
 import { slugSkeleton } from '../policies/slug.ts';
 
@@ -78,6 +80,7 @@ export async function furnish(place: Place, agents: number): Promise<Furnished> 
   const { tenantId } = place;
   const token = newToken('key', tenantId);
   const agentIds = Array.from({ length: agents }, () => newId('agt'));
+  await ensureTenantKey(place, `bench-${tenantId}`);
   await inTenant(place, async (tenant) => {
     await applyDefaults(tenant, tenantId, plan, { quotas: {}, settings: {} });
     await tenant.sql("UPDATE tenant SET state = 'active'");

@@ -1,5 +1,6 @@
 import { newId } from '../models/ids.ts';
 import { inTenant } from '../models/scope.ts';
+import { addPerson } from '../models/tenant/person.ts';
 import { openSession } from '../models/tenant/session.ts';
 import type { Furnished } from './fill.ts';
 
@@ -14,7 +15,7 @@ export async function person(
   const id = newId('usr');
   const email = `${id}@bench.example`;
   return inTenant(place, async (tenant) => {
-    await tenant.User.create({ id, email, emailKey: email, name: 'A Person', state: 'active' });
+    await addPerson(tenant.sql, { id, email, name: 'A Person', state: 'active' });
     await tenant.RoleAssignment.create({ principalId: id, role });
     if (passwordHash)
       await tenant.Identity.create({ id: newId('idn'), userId: id, kind: 'password', secret: passwordHash });

@@ -1,0 +1,117 @@
+import { randomUUID } from 'node:crypto';
+import type pg from 'pg';
+import { cellOf } from '../models/databases.ts';
+import type { Place } from '../models/scope.ts';
+import { inTenant } from '../models/scope.ts';
+import { reserve } from '../models/tenant/quota-ledger.ts';
+import { say, withEquipment } from './equipment.ts';
+import { connected, furnishedTenants } from './fill.ts';
+import { interleaved } from './statistics.ts';
+import { type Line, report } from './table.ts';
+
+/**
+ * Reservations a second, of one limit that everybody pulls at and of those of many tenants, against what no ledger can
+ * do without: one conditional UPDATE, named, alone in its transaction, as the administrator, on connections of its own.
+ */
+const tenantCount = 100;
+const callers = [1, 8, 32];
+const measuredMs = 1_500;
+const plenty = 1_000_000_000_000;
+
+type Act = (at: number) => Promise<unknown>;
+
+export async function benchReserve({ repetitions }: { repetitions: number }): Promise<boolean> {
+  return withEquipment(async () => {
+    const tenants = (await furnishedTenants('eu', 'eu-1', tenantCount, 1)).map(({ place }) => place);
+    for (const place of tenants) await limit(place);
+    const clients = await Promise.all(
+      Array.from({ length: Math.max(...callers) }, () => connected(cellOf('eu-1').url)),
+    );
+    try {
+      await makeFloor(clients[0]);
+      say(`${tenantCount} tenants, one limit each; one moment …`);
+      const lines: Line[] = [];
+      for (const [name, count] of [
+        ['one hot limit', 1] as const,
+        ['limits of 100 tenants', tenantCount] as const,
+      ])
+        for (const atOnce of callers)
+          lines.push(
+            ...(await compared(name, tenants.slice(0, count), clients.slice(0, atOnce), repetitions)),
+          );
+      return await report('reserve', lines);
+    } finally {
+      await clients[0]?.query('DROP TABLE IF EXISTS bench_counters');
+      await Promise.all(clients.map((client) => client.end()));
+    }
+  });
+}
+
+async function compared(
+  name: string,
+  tenants: Place[],
+  clients: pg.Client[],
+  repetitions: number,
+): Promise<Line[]> {
+  const floors = clients.map((client) => updating(client, tenants.length));
+  const product = reserving(tenants);
+  // As in production, where every connection has met every organisation before.
+  for (let at = 0; at < 4_000 / tenants.length; at++)
+    await Promise.all(tenants.map((place) => reserving([place])(0)));
+  const measured = await interleaved(
+    [
+      { name: 'floor', measure: () => perSecond(floors) },
+      { name: 'product', measure: () => perSecond(clients.map(() => product)) },
+    ],
+    repetitions,
+    1,
+  );
+  const [floor, values] = [measured.get('floor') ?? [], measured.get('product') ?? []];
+  const what = `${name}, ${clients.length} at once`;
+  return [
+    { what: `${what}: one conditional UPDATE (floor)`, unit: '/s', values: floor },
+    { what: `${what}: reserve`, unit: '/s', values, floor, budget: { atLeast: 0.7 } },
+  ];
+}
+
+async function limit(place: Place): Promise<void> {
+  await inTenant(place, ({ sql }) =>
+    sql(
+      `INSERT INTO quotas (id, meter, time_window, amount, origin) VALUES ('plan.tokens', 'tokens', 'month', $1, 'plan')
+       ON CONFLICT (id) DO UPDATE SET amount = excluded.amount`,
+      [plenty],
+    ),
+  );
+}
+
+async function makeFloor(client: pg.Client | undefined): Promise<void> {
+  await client?.query(`DROP TABLE IF EXISTS bench_counters;
+    CREATE TABLE bench_counters (id integer PRIMARY KEY, used numeric NOT NULL DEFAULT 0,
+      reserved numeric NOT NULL DEFAULT 0, amount bigint NOT NULL);
+    INSERT INTO bench_counters (id, amount) SELECT i, ${plenty} FROM generate_series(0, ${tenantCount - 1}) AS i`);
+}
+
+const updating = (client: pg.Client, count: number): Act => {
+  const text = `UPDATE bench_counters SET reserved = reserved + $2
+    WHERE id = $1 AND used + reserved + $2 <= amount RETURNING reserved`;
+  return (at) => client.query({ name: 'reserve', text, values: [at % count, 1_000] });
+};
+
+const reserving =
+  (tenants: Place[]): Act =>
+  (at) => {
+    const place = tenants[at % tenants.length];
+    if (!place) throw new Error('there are no tenants to reserve for');
+    return reserve(place, { id: randomUUID(), seconds: 600 }, [{ meter: 'tokens.output', amount: 1_000 }]);
+  };
+
+async function perSecond(acts: Act[]): Promise<number> {
+  const started = performance.now();
+  const end = started + measuredMs;
+  let done = 0;
+  const caller = async (act: Act, first: number) => {
+    for (let at = first * 37; performance.now() < end; at++, done++) await act(at);
+  };
+  await Promise.all(acts.map(caller));
+  return (done * 1_000) / (performance.now() - started);
+}
