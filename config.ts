@@ -1,65 +1,26 @@
 import { readFileSync } from 'node:fs';
-import ipaddr from 'ipaddr.js';
+import { isAbsolute } from 'node:path';
 import { z } from 'zod';
+import {
+  type CellConfig,
+  cidrs,
+  key,
+  keys,
+  kmsArn,
+  names,
+  origins,
+  port,
+  type RegionConfig,
+  regions,
+  targets,
+} from './config-shapes.ts';
+
+export type { CellConfig };
 
 /**
  * The only reader of the environment. Every setting is declared once, in `settings`: docs/configuration.md is
  * made from the same list, and each may come by file (NAME_FILE) so that secrets need not stand in the environment.
  */
-const cell = z.strictObject({
-  name: z.string().regex(/^[a-z][a-z0-9-]{0,30}$/, 'must be lower-case letters, digits and hyphens'),
-  url: z.url({
-    protocol: /^postgres(ql)?$/,
-    error: 'must be a postgres:// URL of a role that may create roles and schemas',
-  }),
-  capacity: z.int().min(1).max(5000).default(2000),
-});
-
-const region = z.strictObject({
-  name: z.string().regex(/^[a-z][a-z0-9-]{0,15}$/, 'must be lower-case letters, digits and hyphens'),
-  group: z.string().min(1),
-  temporalNamespace: z.string().min(1),
-  publicUrl: z.url(),
-  cells: z.array(cell).min(1),
-});
-
-export type CellConfig = z.infer<typeof cell>;
-type RegionConfig = z.infer<typeof region>;
-
-const regions = z
-  .string()
-  .transform((text, context) => {
-    try {
-      return JSON.parse(text) as unknown;
-    } catch {
-      context.addIssue({
-        code: 'custom',
-        message: 'must be JSON: a list of regions, see docs/configuration.md',
-      });
-      return z.NEVER;
-    }
-  })
-  .pipe(z.array(region).min(1));
-
-const names = z.string().transform((text) =>
-  text
-    .split(',')
-    .map((part) => part.trim())
-    .filter(Boolean),
-);
-/** No range of everybody: then anyone could say what host and address they come from. */
-const cidrs = names.refine((all) => all.every((each) => ipaddr.isValidCIDR(each) && !each.endsWith('/0')), {
-  error: 'must be CIDRs such as 10.0.0.0/8; a single address is 192.0.2.7/32, and /0 would believe everybody',
-});
-const port = z.coerce.number().int().min(0).max(65535);
-const key = z
-  .string()
-  .transform((text) => Buffer.from(text.trim(), 'base64'))
-  .refine(
-    (bytes) => bytes.length === 32,
-    'must be 32 bytes in base64, for example from: openssl rand -base64 32',
-  );
-
 type Setting<T> = {
   shape: z.ZodType<T>;
   fallback?: string;
@@ -92,6 +53,45 @@ export const settings = {
     example: 'openssl rand -base64 32',
     secret: true,
   }),
+  FREEHOLD_WRAPPING_KEYS: setting({
+    shape: keys,
+    fallback: '',
+    about:
+      'Root keys to wrap tenant keys under, base64, newest first, separated by commas or lines. The first wraps; all of them, and FREEHOLD_ROOT_KEY, open. See docs/keys.md. Default: FREEHOLD_ROOT_KEY wraps.',
+    example: 'openssl rand -base64 32',
+    secret: true,
+  }),
+  FREEHOLD_KMS_KEYS: setting({
+    shape: names.refine((all) => all.every((each) => kmsArn.test(each)), {
+      error: 'must be ARNs of AWS KMS keys, such as arn:aws:kms:eu-west-1:111122223333:key/…',
+    }),
+    fallback: '',
+    about:
+      'ARNs of AWS KMS keys to wrap tenant keys under, newest first. The first wraps; all of them open. Who we are to AWS is found where its SDK looks. Default: none, keys given here wrap.',
+    example: 'arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab',
+  }),
+  FREEHOLD_KMS_ENDPOINT: setting({
+    shape: z.union([z.literal(''), z.url({ protocol: /^https?$/ })]),
+    fallback: '',
+    about: 'Where FREEHOLD_KMS_KEYS are, when not at AWS itself (a VPC endpoint).',
+    example: 'https://vpce-1a2b3c4d.kms.eu-west-1.vpce.amazonaws.com',
+  }),
+  FREEHOLD_CUSTOMER_KMS_ENDPOINTS: setting({
+    shape: names.refine((all) => all.every((each) => URL.canParse(each) && /^https?:/.test(each)), {
+      error: 'must be URLs such as https://kms.example.com',
+    }),
+    fallback: '',
+    about:
+      'Key services beside AWS itself that organisations may keep a key of their own at, as URLs. Default: none.',
+    example: 'https://kms.example.com',
+  }),
+  FREEHOLD_KEY_CACHE_SECONDS: setting({
+    shape: z.coerce.number().int().min(1).max(300),
+    fallback: '30',
+    about:
+      'How long a process uses a tenant’s key after it was last looked up: within this time a key that was taken away is out of use everywhere.',
+    example: '30',
+  }),
   FREEHOLD_HOME_REGION: setting({
     shape: z.string(),
     fallback: '',
@@ -121,6 +121,13 @@ export const settings = {
     about: 'API key for Temporal Cloud; switches TLS on.',
     example: '',
     secret: true,
+  }),
+  FREEHOLD_TEMPORAL_UI_ORIGINS: setting({
+    shape: origins,
+    fallback: '',
+    about:
+      'Origins of Temporal UIs whose pages may ask POST /v1/codec/decode with a person’s session. Default: none.',
+    example: 'https://temporal.example.com',
   }),
   FREEHOLD_HTTP_HOST: setting({
     shape: z.string().min(1),
@@ -188,6 +195,34 @@ export const settings = {
     about: 'Embedded mode only: where the built-in mailbox keeps mails; makes GET /v1/mailbox answer.',
     example: '',
   }),
+  FREEHOLD_DEMO_MODELS_URL: setting({
+    shape: z.union([z.literal(''), z.url({ protocol: /^https?$/ })]),
+    fallback: '',
+    about:
+      'Embedded mode and tests only: where the demo model server is; model providers of the kind `demo` ask it. Default: there are none.',
+    example: '',
+  }),
+  FREEHOLD_EGRESS_PRIVATE: setting({
+    shape: targets,
+    fallback: '',
+    about:
+      'What tenants’ outgoing calls may reach although it is not public: host:port (that port), or a CIDR (any port); in clear too. Every tenant may reach it, so list nothing that trusts its network. Default: nothing.',
+    example: 'models.internal:8080,10.20.0.0/16',
+  }),
+  FREEHOLD_EGRESS_DENIED: setting({
+    shape: cidrs,
+    fallback: '',
+    about:
+      'CIDRs that no outgoing call of a tenant reaches although they are public: this installation’s own addresses. Default: none.',
+    example: '198.51.100.0/28',
+  }),
+  FREEHOLD_USAGE_JOURNAL_DIR: setting({
+    shape: z.string().refine(isAbsolute, 'must be an absolute path, such as /var/lib/freehold/usage-journal'),
+    fallback: '/var/lib/freehold/usage-journal',
+    about:
+      'Where processes keep, for a second, what was used too often for a transaction each (requests, seconds, bytes) before it is in the database. On a disk that outlives the process; the processes of one machine may share it. See docs/usage-sources.md.',
+    example: '/var/lib/freehold/usage-journal',
+  }),
   FREEHOLD_LOG_LEVEL: setting({
     shape: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']),
     fallback: 'info',
@@ -206,7 +241,14 @@ export type Config = {
   serves: string[];
   systemUrl: string;
   rootKey: Buffer;
-  temporal: { address: string; namespace: string; apiKey: string };
+  kms: {
+    wrappingKeys: Buffer[];
+    rootArns: string[];
+    rootEndpoint: string;
+    customerEndpoints: string[];
+    cacheSeconds: number;
+  };
+  temporal: { address: string; namespace: string; apiKey: string; uiOrigins: string[] };
   http: {
     host: string;
     port: number;
@@ -217,7 +259,12 @@ export type Config = {
     anonymousPerMinute: number;
   };
   publicUrl: string;
+  /** Empty where there is no demo server. */
+  demoModelsUrl: string;
   mail: { smtpUrl: string; from: string; mailboxDir: string };
+  /** What the operator says about tenants' outgoing calls (policies/egress.ts). */
+  egress: { allowed: string[]; denied: string[] };
+  usageJournalDirectory: string;
   logLevel: Values['FREEHOLD_LOG_LEVEL'];
 };
 
@@ -279,10 +326,18 @@ function arrange(values: Values): Config {
       values.FREEHOLD_SERVES.length > 0 ? values.FREEHOLD_SERVES : values.FREEHOLD_REGIONS.map((r) => r.name),
     systemUrl: values.FREEHOLD_SYSTEM_DATABASE_URL,
     rootKey: values.FREEHOLD_ROOT_KEY,
+    kms: {
+      wrappingKeys: values.FREEHOLD_WRAPPING_KEYS,
+      rootArns: values.FREEHOLD_KMS_KEYS,
+      rootEndpoint: values.FREEHOLD_KMS_ENDPOINT,
+      customerEndpoints: values.FREEHOLD_CUSTOMER_KMS_ENDPOINTS,
+      cacheSeconds: values.FREEHOLD_KEY_CACHE_SECONDS,
+    },
     temporal: {
       address: values.FREEHOLD_TEMPORAL_ADDRESS,
       namespace: values.FREEHOLD_TEMPORAL_NAMESPACE,
       apiKey: values.FREEHOLD_TEMPORAL_API_KEY,
+      uiOrigins: values.FREEHOLD_TEMPORAL_UI_ORIGINS,
     },
     http: {
       host,
@@ -294,11 +349,14 @@ function arrange(values: Values): Config {
       anonymousPerMinute: values.FREEHOLD_ANONYMOUS_PER_MINUTE,
     },
     publicUrl: values.FREEHOLD_PUBLIC_URL || `http://${host}:${httpPort}`,
+    demoModelsUrl: values.FREEHOLD_DEMO_MODELS_URL,
     mail: {
       smtpUrl: values.FREEHOLD_SMTP_URL,
       from: values.FREEHOLD_MAIL_FROM,
       mailboxDir: values.FREEHOLD_MAILBOX_DIR,
     },
+    egress: { allowed: values.FREEHOLD_EGRESS_PRIVATE, denied: values.FREEHOLD_EGRESS_DENIED },
+    usageJournalDirectory: values.FREEHOLD_USAGE_JOURNAL_DIR,
     logLevel: values.FREEHOLD_LOG_LEVEL,
   };
 }

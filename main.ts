@@ -53,12 +53,18 @@ async function writeOperatorKey(out: string | undefined): Promise<void> {
 
 async function runApi(config: Config): Promise<Running> {
   const { createApp } = await import('./api/app.ts');
+  const { endStreams } = await import('./api/event-stream.ts');
   const { host, port, metricsPort } = config.http;
   const metrics = await serveMetrics(host, metricsPort, () => true);
   const server = createApp().listen(port, host);
   await new Promise<void>((resolve, reject) => server.once('listening', resolve).once('error', reject));
   log.info({ url: config.publicUrl }, 'the API listens');
-  return { stop: () => drain([server, metrics]) };
+  return {
+    stop: () => {
+      endStreams();
+      return drain([server, metrics]);
+    },
+  };
 }
 
 /** No new connection, no idle one; requests in flight are answered before this resolves. */
@@ -95,11 +101,16 @@ async function runWorker(config: Config): Promise<Running> {
 
 async function run(command: string, config: Config): Promise<void> {
   log.level = config.logLevel;
+  const { whenTold } = await import('./models/tenant/told.ts');
+  whenTold((await import('./temporal/told.ts')).wakeTold);
+  const { closeJournal, openJournal } = await import('./models/usage-journal.ts');
+  openJournal(config.usageJournalDirectory);
   const parts: Running[] = [];
   if (command !== 'api') parts.push(await runWorker(config));
   if (command !== 'worker') parts.push(await runApi(config));
   await Promise.race([stopAsked(), ...parts.flatMap((part) => part.ended ?? [])]);
   await Promise.all(parts.map((part) => part.stop()));
+  await closeJournal();
 }
 
 /** By signal, or because the parent that holds the other end of our IPC channel is gone. */

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import pino from 'pino';
-import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
 /**
  * Lines are written a block at a time: one write for each took a tenth of a request. At the end, also of a crash,
@@ -91,5 +91,32 @@ export const activities = new Counter({
   name: 'freehold_activities_total',
   help: 'Attempts of activities, by tenant and outcome.',
   labelNames: ['tenant', 'outcome'],
+  registers: [metrics],
+});
+
+export const openStreams = new Gauge({
+  name: 'freehold_event_streams',
+  help: 'Streams of run events that are open in this process.',
+  registers: [metrics],
+});
+
+/** Why streams ended: the run did, the reader went or was too slow, a right was taken away, this process stops. */
+export const endedStreams = new Counter({
+  name: 'freehold_event_streams_ended_total',
+  help: 'Streams of run events that have ended, by reason.',
+  labelNames: ['reason'],
+  registers: [metrics],
+});
+
+export const journalDropped = new Counter({
+  name: 'freehold_usage_journal_dropped_total',
+  help: 'Acts whose use was not written down: the usage journal was full, or could not be written.',
+  registers: [metrics],
+});
+
+export const usageDrifts = new Counter({
+  name: 'freehold_usage_drifts_total',
+  help: 'Sums of a day’s use that were not the same counted in two ways, by tenant and check.',
+  labelNames: ['tenant', 'check'],
   registers: [metrics],
 });

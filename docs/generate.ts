@@ -3,12 +3,20 @@ import { openApiDocument } from '../api/openapi.ts';
 import type { Route } from '../api/route.ts';
 import { routes } from '../api/routes/index.ts';
 import { settings } from '../config.ts';
-import { permissions, platformRoles, tenantRoles } from '../policies/permissions.ts';
+import { packNames, packs } from '../policies/compliance-packs.ts';
+import { dataClasses } from '../policies/data-class.ts';
+import { meterNames, meterOf } from '../policies/meters.ts';
+import { platformRoles, tenantRoles } from '../policies/permission.ts';
+import { permissions } from '../policies/permissions.ts';
+import { inWords } from '../policies/setting-bounds.ts';
+import { declarationOf, settingKeys } from '../policies/settings.ts';
 
 /** Writes the documents that are made from code; with --check says which are not up to date, and fails. */
 const made: Record<string, string> = {
   'configuration.md': configuration(),
+  'meters.md': listOfMeters(),
   'permissions.md': permissionMatrix(),
+  'settings.md': settingsBook(),
   'openapi.json': `${JSON.stringify(openApiDocument(routes, 'http://127.0.0.1:7400'), null, 2)}\n`,
 };
 
@@ -27,6 +35,22 @@ what to write instead, and end the process with exit code 78.
 ${rows.join('\n')}
 
 ${readFileSync(new URL('./configuration-example.md', import.meta.url), 'utf8')}`;
+}
+
+function listOfMeters(): string {
+  const rows = meterNames.map((name) => {
+    const { unit, aggregation, enforcement, reported, about } = meterOf(name);
+    return `| \`${name}\` | ${about} | ${unit} | ${aggregation} | ${enforcement} the act | ${reported ? 'yes' : ''} |`;
+  });
+  return `# Meters
+Made by \`npm run generate\` from policies/meters.ts. Limited before the act: what it may use at most is reserved, so that a
+hard limit is never passed. After the act: what begins when the limit is reached is refused. Reported: other systems may
+tell of it, by \`POST /v1/usage/events\`. How readings come to be sums is written in docs/usage.md.
+
+| meter | what it counts | unit | readings become one by | limited | reported |
+| --- | --- | --- | --- | --- | --- |
+${rows.join('\n')}
+`;
 }
 
 function permitsOf({ permit, permitOperators }: Route): string {
@@ -61,6 +85,39 @@ ${matrix('platform', platformRoles)}
 | route | permission |
 | --- | --- |
 ${routed.join('\n')}
+`;
+}
+
+function settingsBook(): string {
+  const keys = settingKeys.map((key) => {
+    const { about, fallback, levels, sensitive, narrows } = declarationOf(key);
+    const marks = `${sensitive ? ' 🔒' : ''}${narrows ? ' ▾' : ''}`;
+    return `| \`${key}\`${marks} | ${about} | \`${JSON.stringify(fallback)}\` | ${levels.join(', ')} |`;
+  });
+  const rules = packNames.map((name) => {
+    const rows = packs[name].rules.map(
+      ({ key, bound, why }) => `| \`${key}\` | ${inWords(bound)} | ${why} |`,
+    );
+    return `### \`${name}\`: ${packs[name].title}\n| key | bound | why |\n| --- | --- | --- |\n${rows.join('\n')}`;
+  });
+  return `# Settings
+Made by \`npm run generate\` from policies/settings.ts and policies/compliance-packs.ts. What holds comes from default,
+platform, plan, organisation and agent, in this order; \`GET /v1/settings?effective=true\` says what does, and who says
+so. ▾ marks keys of which platform and plan give the most there is: below them one can only take less. 🔒 marks those that
+are kept under the organisation's key and never shown again. How strict signing in is stands apart:
+\`/v1/security-policy\`. Which data is kept for how long is asked anew before each deletion, and a legal hold on any of
+${dataClasses.map((name) => `\`${name}\``).join(', ')} always wins.
+
+| key | what it is | default | set by |
+| --- | --- | --- | --- |
+${keys.join('\n')}
+
+## Packs
+A pack bounds settings for as long as it is applied: stricter is fine, laxer is refused by the pack's name, and what was set
+before holds again when it is taken away. Packs that no settings could be within together are refused, with the conflicts.
+They help to keep a law and are no advice on it.
+
+${rules.join('\n\n')}
 `;
 }
 

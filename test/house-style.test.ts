@@ -109,9 +109,26 @@ describe('the house style', () => {
       allowed: { ...tests, 'models/audit.ts': 'the one place' },
     },
     {
+      title: 'R6.4 gets out for tenants in activities/egress/ alone',
+      pattern:
+        /^import (?!type).*from '(undici|node:(net|tls|http|https|http2|dgram|dns)(\/promises)?)'|(?<!egress\.)\bfetch\(/m,
+      allowed: {
+        ...tests,
+        'activities/egress/': 'the one place',
+        'activities/integration/check.ts': 'reads the certificate of a socket it was given',
+        'deploy/embedded/': 'starts servers of its own, and looks whether they answer',
+        'metrics-server.ts': 'a server',
+        'policies/written-address.ts': 'asks whether a text is an address, and connects to nothing',
+      },
+    },
+    {
       title: 'R1.3 sends mail in activities/mail.ts alone',
       pattern: /from 'nodemailer'/,
-      allowed: { ...tests, 'activities/mail.ts': 'the one place' },
+      allowed: {
+        ...tests,
+        'activities/mail.ts': 'the one place',
+        'activities/integration/smtp.ts': 'a tenant’s own mail server, over the guarded socket',
+      },
     },
     {
       title:
@@ -142,6 +159,7 @@ describe('the house style', () => {
       .map(({ file }) => file);
     assert.deepEqual(across, [
       'activities/ending.ts',
+      'activities/integration-watch.ts',
       'activities/sweep.ts',
       'activities/tenant-content.ts',
       'activities/tenant-deletion.ts',
@@ -153,6 +171,7 @@ describe('the house style', () => {
       'api/tenant-mismatch.ts',
       'models/system/operation.ts',
       'models/system/tenant.ts',
+      'models/system/usage.ts',
       'models/system/workspace.ts',
       'temporal/production.ts',
     ]);
@@ -163,18 +182,33 @@ describe('the house style', () => {
     const longer = [
       'api/routes/tenants.ts',
       'config.ts',
+      'models/tenant-schema.ts',
+      'test/activities/integration-call.test.ts',
+      'test/api/agent-packages.test.ts',
+      'test/api/agent-versions.test.ts',
       'test/api/agents.test.ts',
       'test/api/app.test.ts',
+      'test/api/codec.test.ts',
       'test/api/craft.test.ts',
+      'test/api/encryption-key.test.ts',
       'test/api/invitations.test.ts',
+      'test/api/memories.test.ts',
       'test/api/refusals.test.ts',
+      'test/api/run-events.test.ts',
+      'test/api/run-schedules.test.ts',
+      'test/api/runs.test.ts',
       'test/api/tenant-lifecycle.test.ts',
       'test/api/tenants.test.ts',
+      'test/api/triggers.test.ts',
       'test/api/user-invitations.test.ts',
       'test/api/users.test.ts',
+      'test/api/workflows.test.ts',
       'test/house-style.test.ts',
       'test/isolation.test.ts',
       'test/models/catalogue.test.ts',
+      'test/support/route-matrix.ts',
+      'test/workflows/apply-retention.test.ts',
+      'test/workflows/run-ends.test.ts',
     ];
     assert.deepEqual(
       sources.filter(({ lines }) => lines > 400).map(({ file }) => file),

@@ -55,7 +55,7 @@ describe('the walls between tenants', () => {
     const column = /^INSERT INTO \w+ \((\w+)/.exec(fillingOf(table))?.[1];
 
     async function text(verb: string, schema: string): Promise<string> {
-      const first = column ?? { tenant: 'id', roles: 'name', quotas: 'meter' }[table] ?? 'principal_id';
+      const first = column ?? { tenant: 'id', roles: 'name', quotas: 'id' }[table] ?? 'principal_id';
       const of = table === 'role_assignments' ? 'principal_id' : table === 'idempotency_keys' ? 'key' : first;
       return (statements[verb] ?? '').replaceAll('SCHEMA', schema).replace('SOMETHING', `${of} = ${of}`);
     }
@@ -172,7 +172,7 @@ describe('the walls between tenants', () => {
     const other = { ...globex };
     await inTenant(other, ({ sql }) =>
       sql(
-        "INSERT INTO users (id, email, email_key, name, state) VALUES ('usr_other', 'o', 'o', 'O', 'active')",
+        "INSERT INTO users (id, sealed_email, email_key, sealed_name, state) VALUES ('usr_other', '\\x00', 'o', '\\x00', 'active')",
       ),
     );
     const messages = [];
@@ -209,7 +209,15 @@ describe('the walls between tenants', () => {
 describe('the shared tables', () => {
   const one = 'ten_01h455vb4pex5vsknk084sn02q';
   const two = 'ten_01h455vb4pex5vsknk084sn02r';
-  const shared = ['tenants', 'slugs', 'subscriptions', 'operations', 'audit_events', 'workspaces'];
+  const shared = [
+    'tenants',
+    'slugs',
+    'subscriptions',
+    'operations',
+    'audit_events',
+    'workspaces',
+    'tenant_quota_requests',
+  ];
 
   before(async () => {
     useConfig(await ownConfig());
@@ -232,6 +240,11 @@ describe('the shared tables', () => {
         );
         await sql(
           "INSERT INTO audit_events (id, actor, action, subject_type, outcome, tenant_id) VALUES ($1, '{}', 'a', 's', 'done', $2)",
+          [slug, id],
+        );
+        await sql(
+          `INSERT INTO tenant_quota_requests (id, tenant_id, operation_id, quota_id, amount, state, created_at)
+           VALUES ($1, $2, $1, 'plan.runs', 1, 'waiting', now())`,
           [slug, id],
         );
         await sql("INSERT INTO workspaces (email_hash, tenant_id, user_id) VALUES ('h', $1, 'usr_x')", [id]);

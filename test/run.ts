@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { createDatabases, type Handed, ownSettings, settingsFor, templates } from './support/environment.ts';
 import { startEquipment } from './support/equipment.ts';
 import { operatorKey, type Running, runMain, startApi, startWorker } from './support/installation.ts';
+import { ensureS3Program } from './support/s3-server.ts';
 
 /**
  * `npm test`: starts the real parts once, migrates template databases, starts one installation that the HTTP tests
@@ -12,14 +13,22 @@ import { operatorKey, type Running, runMain, startApi, startWorker } from './sup
  * `npm test -- FILE…` runs only those files.
  */
 const say = (line: string) => process.stdout.write(`${line}\n`);
-const alone = ['test/faults/', 'test/deploy/'];
+/** Those that take longest begin first, so that nobody waits for one of them in the end. */
+const first = ['test/workflows/', 'test/api/openapi-fuzz.test.ts', 'test/temporal/outage.test.ts'];
+/** Its S3 server may have to be built first, beside the tests that run together. */
+const bucketTest = 'test/activities/bucket-check.test.ts';
+const alone = ['test/faults/', 'test/deploy/', bucketTest];
+
+const among = (beginnings: string[]) => (file: string) =>
+  beginnings.some((beginning) => file.startsWith(beginning));
 
 type Counts = { passes: number; failures: number; pending: number };
 
 async function filesToRun(): Promise<string[]> {
   const asked = process.argv.slice(2);
   if (asked.length > 0) return asked;
-  return (await Array.fromAsync(glob('test/**/*.test.ts'))).sort();
+  const files = (await Array.fromAsync(glob('test/**/*.test.ts'))).sort();
+  return [...files.filter(among(first)), ...files.filter((file) => !among(first)(file))];
 }
 
 async function mocha(files: string[], parallel: boolean, given: Handed, directory: string): Promise<Counts> {
@@ -28,7 +37,7 @@ async function mocha(files: string[], parallel: boolean, given: Handed, director
   const args = [
     '--config',
     'test/mocharc.json',
-    ...(parallel ? ['--parallel', '--jobs', '2'] : []),
+    ...(parallel ? ['--parallel', '--jobs', '3'] : []),
     ...files,
   ];
   const child = spawn(process.execPath, ['node_modules/mocha/bin/mocha.js', ...args], {
@@ -51,6 +60,8 @@ function errorsIn(log: string): string {
 
 async function main(): Promise<number> {
   const files = await filesToRun();
+  // Where it cannot be built, the test says so.
+  const s3 = files.includes(bucketTest) ? ensureS3Program(say).catch(() => {}) : undefined;
   say('Starting two Postgres clusters and a Temporal server …');
   const equipment = await startEquipment(say);
   const { postgres, temporal, mailbox } = equipment;
@@ -59,6 +70,7 @@ async function main(): Promise<number> {
     temporalAddress: temporal.address,
     mailbox: { port: mailbox.port, directory: mailbox.directory },
     rootKey: randomBytes(32).toString('base64'),
+    demoModels: equipment.demoModels,
   };
   const processes: Running[] = [];
   try {
@@ -69,15 +81,22 @@ async function main(): Promise<number> {
     processes.push(...(await Promise.all([startWorker(settings), startApi(settings)])));
     const given: Handed = {
       ...base,
-      shared: { url: settings.FREEHOLD_PUBLIC_URL ?? '', operatorKey: key, settings },
+      shared: {
+        url: settings.FREEHOLD_PUBLIC_URL ?? '',
+        operatorKey: key,
+        settings,
+        logs: processes.map(({ logFile }) => logFile),
+      },
+      directory: equipment.directory,
     };
-    const isAlone = (file: string) => alone.some((folder) => file.startsWith(folder));
+    const isAlone = among(alone);
     const together = await mocha(
       files.filter((file) => !isAlone(file)),
       files.length > 1,
       given,
       equipment.directory,
     );
+    await s3;
     const single = await mocha(files.filter(isAlone), false, given, equipment.directory);
     const passed = together.passes + single.passes;
     const failed = together.failures + single.failures;

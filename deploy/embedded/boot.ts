@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { onboardExamples } from './demo.ts';
+import { startDemoModels } from './demo-models.ts';
 import { type Display, step } from './display.ts';
 import { temporalAddress } from './environment.ts';
 import type { Guard } from './guard-channel.ts';
@@ -49,6 +50,7 @@ export async function boot(run: Run): Promise<void> {
   display.say(`Freehold starts in ${home.directory}`);
   const [databases, temporal] = await Promise.all([startDatabases(run), startOrFindTemporal(run)]);
   await startMailbox(ports.mailbox, home.mail);
+  await startDemoModels(ports.demoModels);
   const settings = settingsFor(home, ports, databases, temporal.address);
   await startProduct(run, { home, settings, launch: guard.launch });
   const endpoints = await writeEndpoints(home, ports, databases, temporal);
@@ -107,6 +109,7 @@ async function startOrFindTemporal(run: Run): Promise<Temporal> {
           metrics: ports.temporalMetrics,
           ui: ports.temporalUi,
         },
+        codecEndpoint: `http://127.0.0.1:${ports.api}/v1/codec`,
         dbFile: home.temporal,
         logFile: home.log('temporal'),
       },

@@ -1,8 +1,8 @@
 import { rmSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { lockFile } from '../../models/file-lock.ts';
 
 /** Who runs in this folder, for the sentence a second start is answered with. */
 export type Holder = { pid: number; url: string };
@@ -12,21 +12,20 @@ export type FolderLock =
   | { taken: false; holder: Holder | undefined };
 
 /**
- * One run per folder. The lock is SQLite's lock on a file: the kernel gives it back with the process, even after
- * `kill -9`, and unlike a pid file or a socket's name it has no stale state that two starts could clear at once.
- * The guard holds it, so it is free when the last process of the run is gone, not when the terminal is.
+ * One run per folder. The guard holds its lock (models/file-lock.ts), so it is free when the last process of the run is
+ * gone, not when the terminal is.
  */
 export async function lockFolder(home: string, holder: Holder): Promise<FolderLock> {
   const statePath = join(home, 'running.json');
   const asked = Date.now();
   for (;;) {
-    const database = tryLock(join(home, 'lock'));
+    const lock = lockFile(join(home, 'lock'));
     const previous = await holderIn(statePath);
-    if (database) {
+    if (lock) {
       await writeFile(statePath, JSON.stringify(holder), { mode: 0o600 });
       const release = () => {
         rmSync(statePath, { force: true });
-        database.close();
+        lock.close();
       };
       return { taken: true, unclean: previous !== undefined, release };
     }
@@ -40,19 +39,6 @@ function patienceMs(holder: Holder | undefined): number {
   if (!holder) return 2_000;
   // Held for somebody who is gone: the guard is stopping what was left, and will be done soon.
   return lives(holder.pid) ? 0 : 60_000;
-}
-
-function tryLock(path: string): DatabaseSync | undefined {
-  const database = new DatabaseSync(path, { timeout: 0 });
-  try {
-    database.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
-    return database;
-  } catch (cause) {
-    database.close();
-    const busy = 5;
-    if (cause instanceof Error && 'errcode' in cause && cause.errcode === busy) return undefined;
-    throw cause;
-  }
 }
 
 async function holderIn(path: string): Promise<Holder | undefined> {

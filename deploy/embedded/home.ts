@@ -19,6 +19,7 @@ function pathsIn(directory: string) {
     log,
     logs: join(directory, 'logs'),
     mail: join(directory, 'mail'),
+    usageJournal: join(directory, 'usage-journal'),
     compileCache: join(directory, 'compile-cache'),
     version: join(directory, 'version'),
     rootKey: join(directory, 'root-key'),

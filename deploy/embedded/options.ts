@@ -8,7 +8,7 @@ export const help = `Freehold, embedded: everything on this machine, in one term
 
   npm start                     start; the first time two example tenants are onboarded
   npm start -- --no-demo        start without onboarding them (a later start without this will)
-  npm start -- --port 7500      use the ports 7500 to 7509 instead of ${defaultBase} to ${defaultBase + 9}
+  npm start -- --port 7500      use the ports 7500 to 7510 instead of ${defaultBase} to ${defaultBase + 10}
   npm start -- --help           this text
 
   Ctrl-C stops everything; the next start finds everything again.
@@ -18,9 +18,9 @@ export const help = `Freehold, embedded: everything on this machine, in one term
 export function readOptions(args: string[]): Options {
   const { values } = parse(args);
   const port = Number(values.port ?? defaultBase);
-  if (!Number.isInteger(port) || port < 1024 || port > 65_526) {
+  if (!Number.isInteger(port) || port < 1024 || port > 65_525) {
     throw new PlainError(
-      `--port ${values.port} does not fit: ten ports from there are needed, so give a number from 1024 to 65526.`,
+      `--port ${values.port} does not fit: eleven ports from there are needed, so give a number from 1024 to 65525.`,
     );
   }
   return { help: values.help ?? false, demo: !values['no-demo'], port };

@@ -15,6 +15,7 @@ const purposes = {
   postgresUs: 'Postgres us',
   mailbox: 'the mailbox',
   workerMetrics: "the worker's metrics",
+  demoModels: 'the demo model server',
 };
 
 type PortName = keyof typeof purposes;
@@ -23,7 +24,7 @@ export type Ports = Record<PortName, number>;
 // Object.keys forgets the key type; the object above is closed.
 const names = Object.keys(purposes) as PortName[];
 
-/** One base, ten ports in the order above: easy to remember, and a second installation needs only `--port`. */
+/** One base, eleven ports in the order above: easy to remember, and a second installation needs only `--port`. */
 export function portsFrom(base: number): Ports {
   // Every name gets its number, so the record is whole.
   return Object.fromEntries(names.map((name, at) => [name, base + at])) as Ports;
@@ -43,7 +44,7 @@ export async function assertFree(ports: Ports, ownTemporal: boolean, patienceSec
 function inUse(port: number, purpose: string, base: number): PlainError {
   const other = base === defaultBase ? defaultBase + 100 : defaultBase;
   return new PlainError(
-    `Port ${port}, which ${purpose} needs, is in use by another program: end that program, or start on ten other ports, for example with: npm start -- --port ${other}`,
+    `Port ${port}, which ${purpose} needs, is in use by another program: end that program, or start on eleven other ports, for example with: npm start -- --port ${other}`,
   );
 }
 

@@ -15,15 +15,16 @@ export type RunningPostgres = Running & {
 };
 
 /**
- * 200 connections serve API, worker, tests and benches at once. A tenant's schema is dropped in one transaction that
- * locks every table and index of it: 512 locks per transaction is room for that many times over.
+ * 400 connections serve API, worker, tests and benches at once: a process that is busy with everything takes about 60 of
+ * the home region's. A tenant's schema is dropped in one transaction that locks every table and index of it: 256 locks
+ * for each connection, of which any may take them, is room for that many times over.
  */
 const settings = {
   listen_addresses: '127.0.0.1',
   unix_socket_directories: '',
   shared_buffers: '128MB',
-  max_connections: '200',
-  max_locks_per_transaction: '512',
+  max_connections: '400',
+  max_locks_per_transaction: '256',
   synchronous_commit: 'on',
 };
 

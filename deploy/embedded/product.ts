@@ -21,6 +21,7 @@ export function settingsFor(
   ports: Ports,
   databases: Databases,
   temporalAddress: string,
+  egressPrivate = inherited.FREEHOLD_EGRESS_PRIVATE,
 ): Record<string, string> {
   const publicUrl = `http://127.0.0.1:${ports.api}`;
   const region = (name: 'eu' | 'us') => ({
@@ -35,6 +36,7 @@ export function settingsFor(
     FREEHOLD_HOME_REGION: 'eu',
     FREEHOLD_SYSTEM_DATABASE_URL: databases.system,
     FREEHOLD_TEMPORAL_ADDRESS: temporalAddress,
+    FREEHOLD_TEMPORAL_UI_ORIGINS: `http://127.0.0.1:${ports.temporalUi}`,
     FREEHOLD_ROOT_KEY_FILE: home.rootKey,
     FREEHOLD_HTTP_HOST: '127.0.0.1',
     FREEHOLD_HTTP_PORT: String(ports.api),
@@ -43,8 +45,14 @@ export function settingsFor(
     FREEHOLD_PUBLIC_URL: publicUrl,
     FREEHOLD_SMTP_URL: `smtp://127.0.0.1:${ports.mailbox}`,
     FREEHOLD_MAILBOX_DIR: home.mail,
+    FREEHOLD_USAGE_JOURNAL_DIR: home.usageJournal,
+    FREEHOLD_DEMO_MODELS_URL: demoModelsUrl(ports),
+    // What the terminal lists beside the demo server stays: a tool of one's own can be tried.
+    FREEHOLD_EGRESS_PRIVATE: [`127.0.0.1:${ports.demoModels}`, egressPrivate].filter(Boolean).join(','),
   };
 }
+
+export const demoModelsUrl = (ports: Ports): string => `http://127.0.0.1:${ports.demoModels}/v1`;
 
 /** Runs a command of main.ts to its end; what it prints is its log. */
 export async function runCommand(product: Product, title: string, args: string[]): Promise<void> {

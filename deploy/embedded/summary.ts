@@ -1,7 +1,7 @@
 import type { Home } from './home.ts';
 import { answersOk } from './http-ready.ts';
 import type { Ports } from './ports.ts';
-import type { Databases } from './product.ts';
+import { type Databases, demoModelsUrl } from './product.ts';
 import { writeSecret } from './secret-file.ts';
 
 /** For scripts and tools: where everything is. Parts that are not there are left out. */
@@ -12,6 +12,8 @@ export type Endpoints = {
   temporalUi?: string;
   temporal: string;
   metrics: string;
+  /** No model, but rules: for model providers of the kind `demo`. */
+  demoModels: string;
   databases: Databases;
 };
 
@@ -30,6 +32,7 @@ export async function writeEndpoints(
     ...(temporal.own && { temporalUi: `http://127.0.0.1:${ports.temporalUi}` }),
     temporal: temporal.address,
     metrics: `http://127.0.0.1:${ports.apiMetrics}/metrics`,
+    demoModels: demoModelsUrl(ports),
     databases,
   };
   await writeSecret(home.endpoints, `${JSON.stringify(endpoints, undefined, 2)}\n`);
@@ -51,7 +54,8 @@ Freehold is running (ready in ${seconds.toFixed(1)} s). Ctrl-C stops it; the nex
 
   API             ${api}/v1
   API reference   ${docs}
-${console ? `  Console         ${console}\n` : ''}${temporalUi ? `  Temporal UI     ${temporalUi}/namespaces/freehold/workflows\n` : ''}  Operator's key  ${operatorKey}
+${console ? `  Console         ${console}\n` : ''}${temporalUi ? `  Temporal UI     ${temporalUi}/namespaces/freehold/workflows\n` : ''}  Demo models     ${endpoints.demoModels}
+  Operator's key  ${operatorKey}
   Data and logs   ${home.directory}
 
 Try next, in another terminal:

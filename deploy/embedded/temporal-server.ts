@@ -9,6 +9,8 @@ export type TemporalServer = {
   binary: string;
   /** Without `ui` there is no web interface. All are named: the server would otherwise take any free port. */
   ports: { grpc: number; http: number; metrics: number; ui?: number };
+  /** Where the web interface has sealed payloads opened, unless somebody says otherwise in it. */
+  codecEndpoint?: string;
   dbFile?: string;
   logFile: string;
   namespaces?: string[];
@@ -60,12 +62,13 @@ function specOf(server: TemporalServer): ProcessSpec {
   };
 }
 
-function flagsOf({ ports, dbFile, namespaces = defaultNamespaces }: TemporalServer): string[] {
+function flagsOf({ ports, codecEndpoint, dbFile, namespaces = defaultNamespaces }: TemporalServer): string[] {
   const each = (flag: string, values: string[]) => values.flatMap((value) => [flag, value]);
   return [
     ...['--ip', '127.0.0.1', '--port', `${ports.grpc}`, '--http-port', `${ports.http}`],
     ...['--metrics-port', `${ports.metrics}`, '--log-level', 'error'],
     ...(ports.ui === undefined ? ['--headless'] : ['--ui-port', `${ports.ui}`]),
+    ...(codecEndpoint ? ['--ui-codec-endpoint', codecEndpoint] : []),
     ...(dbFile ? ['--db-filename', dbFile, ...each('--sqlite-pragma', sqlitePragmas)] : []),
     ...each(
       '--dynamic-config-value',

@@ -16,6 +16,7 @@ import {
 import { type KeyHolder, placed, signedInPerson, useSharedModels } from '../support/people.ts';
 import { type Member, member } from '../support/tenants.ts';
 import { eventually } from '../support/traces.ts';
+import { detailsIn } from '../support/trail.ts';
 
 const inSeconds = (seconds: number) => new Date(Date.now() + seconds * 1000).toISOString();
 
@@ -148,13 +149,11 @@ describe('API keys', () => {
     const renewed = await rotated(builder, key);
     await builder.call('DELETE', `/v1/api-keys/${key.id}`);
     const events = await inAcme((sql) =>
-      sql<{ action: string; details: { before?: Key; after?: Key } }>(
-        'SELECT action, details FROM audit_events WHERE subject_id = $1 ORDER BY seq',
-        [key.id],
-      ),
+      sql<{ action: string }>('SELECT action FROM audit_events WHERE subject_id = $1 ORDER BY seq', [key.id]),
     );
+    const details = await detailsIn<{ before?: Key; after?: Key }>(acme.tenant.id, 'subject_id = $1', key.id);
     assert.deepEqual(
-      events.map(({ action, details }) => [action, details.before?.state, details.after?.state]),
+      events.map(({ action }, at) => [action, details[at]?.before?.state, details[at]?.after?.state]),
       [
         ['create ApiKey', undefined, 'active'],
         ['rotate ApiKey', 'active', 'active'],

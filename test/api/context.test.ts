@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { newToken } from '../../models/secrets.ts';
+import { newToken } from '../../models/tokens.ts';
 import { callerOf, operator, type Reply } from '../support/client.ts';
 import { useSharedModels } from '../support/people.ts';
 import { hostOf } from '../support/raw.ts';

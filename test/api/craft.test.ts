@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { gzipSync } from 'node:zlib';
 import { describe as inFull } from '../../api/serve.ts';
 import { inTenant } from '../../models/scope.ts';
+import { digest } from '../../models/secrets.ts';
 import { type Caller, callerOf, operator, type Reply, send } from '../support/client.ts';
 import { type KeyHolder, keyHolder, placed, useSharedModels } from '../support/people.ts';
 import { give, personWith, take } from '../support/roles.ts';
@@ -57,6 +58,24 @@ describe('a request with an Idempotency-Key', () => {
     assert.equal(refused.status, 422);
     assert.equal(refused.body.code, 'idempotency-mismatch');
     assert.equal(await agentsNamed(changed.name), 0);
+  });
+
+  it('R2.5 is known again by a keyed hash, from which nobody finds out what it held', async () => {
+    const body = agent();
+    const globex = await member();
+    for (const each of [acme, globex]) assert.equal((await make(each, body, 'secret')).status, 201);
+    const stored = await Promise.all(
+      [acme, globex].map(async ({ tenant }) => {
+        const [row] = await inTenant(await placed(tenant.id), ({ sql }) =>
+          sql<{ body_digest: string }>("SELECT body_digest FROM idempotency_keys WHERE key = 'secret'"),
+        );
+        return row?.body_digest;
+      }),
+    );
+    assert.ok(stored[0] && stored[1]);
+    assert.notEqual(stored[0], stored[1], 'equal requests of two tenants have different ones');
+    for (const plain of [`/v1/agents\n${JSON.stringify(body)}`, JSON.stringify(body)])
+      assert.ok(!stored.includes(digest(plain)));
   });
 
   it('R4.4 is refused once the right is gone: a stored answer is for those who still may', async () => {

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { setTimeout as pause } from 'node:timers/promises';
 import { inTenant, readInSystem } from '../../models/scope.ts';
 import { emailHash, listWorkspace, unlistWorkspace } from '../../models/system/workspace.ts';
+import { describePerson } from '../../models/tenant/person.ts';
 import { callerOf, operator } from '../support/client.ts';
-import { placed, useSharedModels } from '../support/people.ts';
+import { everybody, placed, useSharedModels } from '../support/people.ts';
 import { hostOf } from '../support/raw.ts';
 import { follow, type Member, member, password, type Shown } from '../support/tenants.ts';
 import { eventually } from '../support/traces.ts';
@@ -21,7 +22,9 @@ describe('the index of workspaces', () => {
     await inTenant(await placed(blocked.id), ({ sql }) => sql("UPDATE tenant SET state = 'suspended'"));
     await inTenant(await placed(left.id), ({ sql }) => sql("UPDATE users SET state = 'inactive'"));
     await inTenant(await placed(renamed.id), ({ sql }) =>
-      sql("UPDATE users SET email = 'other@people.example', email_key = 'other@people.example'"),
+      everybody(sql).then(([person]) =>
+        describePerson(sql, String(person?.id), { email: 'other@people.example' }),
+      ),
     );
     await askFor(email);
     const mail = await listTo(email);

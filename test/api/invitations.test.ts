@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { inTenant, readInTenant } from '../../models/scope.ts';
-import { newToken, readToken } from '../../models/secrets.ts';
+import { newToken, readToken } from '../../models/tokens.ts';
 import { callerOf, operator, type Reply, send } from '../support/client.ts';
 import { placed, useSharedModels } from '../support/people.ts';
 import {

@@ -1,10 +1,7 @@
 import assert from 'node:assert/strict';
-import { inTenant } from '../../models/scope.ts';
-import { keyHolder, placed, useSharedModels } from '../support/people.ts';
+import { keyHolder, useSharedModels } from '../support/people.ts';
 import { member } from '../support/tenants.ts';
-
-const sqlIn = async (tenantId: string, text: string) =>
-  inTenant(await placed(tenantId), ({ sql }) => sql<Record<string, unknown>>(text));
+import { detailsIn } from '../support/trail.ts';
 
 describe('one’s own profile', () => {
   before(() => useSharedModels());
@@ -14,11 +11,8 @@ describe('one’s own profile', () => {
     const changed = await acme.call<{ name: string }>('PATCH', '/v1/me', { name: 'Augusta Ada' });
     assert.equal(changed.body.name, 'Augusta Ada');
     assert.equal((await acme.call<{ name: string }>('GET', '/v1/me')).body.name, 'Augusta Ada');
-    const [event] = await sqlIn(
-      acme.tenant.id,
-      "SELECT details FROM audit_events WHERE action = 'update User'",
-    );
-    assert.deepEqual(event?.details, { before: { name: 'Ada Admin' }, after: { name: 'Augusta Ada' } });
+    const [details] = await detailsIn(acme.tenant.id, "action = 'update User'");
+    assert.deepEqual(details, { before: { name: 'Ada Admin' }, after: { name: 'Augusta Ada' } });
     const key = await keyHolder(acme.tenant.id, 'owner');
     assert.equal((await key.call('PATCH', '/v1/me', { name: 'A Key' })).status, 409);
     assert.equal((await key.call<{ session: unknown }>('GET', '/v1/me')).body.session, null);

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import type { Route } from '../../api/route.ts';
 import { routes } from '../../api/routes/index.ts';
 import { readInSystem, readInTenant } from '../../models/scope.ts';
-import { newToken } from '../../models/secrets.ts';
 import { systemTenantId } from '../../models/system/tenant.ts';
-import type { BuiltInRole } from '../../policies/permissions.ts';
+import { newToken } from '../../models/tokens.ts';
+import type { BuiltInRole } from '../../policies/permission.ts';
 import { type Caller, callerOf, operator, type Reply, send } from '../support/client.ts';
 import { holderOf, type KeyHolder, placed, signedInPerson, useSharedModels } from '../support/people.ts';
 import {
@@ -16,6 +16,7 @@ import {
   pathOf,
   publicRoutes,
   refusedRoles,
+  statusOfAbsent,
 } from '../support/route-matrix.ts';
 import { invitationToken, sharedUrl, twoTenants } from '../support/tenants.ts';
 import { type World, worldOf } from '../support/world.ts';
@@ -168,8 +169,8 @@ describe('every route', () => {
       // A platform route knows no "own"; there the stranger is a tenant's owner who asks about a real object.
       const foreign = await ask(route, world.acme, 'foreign', sameId);
       const absent = await ask(route, world.acme, 'absent', sameId);
-      assert.equal(absent.status, 404);
-      assert.equal(foreign.status, 404);
+      assert.equal(absent.status, statusOfAbsent(route));
+      assert.equal(foreign.status, absent.status);
       assert.equal(foreign.text, absent.text);
       const { date: _a, ratelimit: _b, ...one } = foreign.headers;
       const { date: _c, ratelimit: _d, ...other } = absent.headers;
@@ -230,6 +231,17 @@ describe('every route', () => {
       assert.equal(reply.headers['cache-control'], 'private, no-store');
       assert.equal(reply.headers['x-content-type-options'], 'nosniff');
       assert.equal(reply.headers['x-powered-by'], undefined);
+    });
+  }
+
+  for (const route of known.filter(({ query }) => query?.shape.cursor)) {
+    it(`R1.2 ${nameOf(route)} goes on from any cursor that has the shape of one, and is no fault of ours`, async () => {
+      const as = route.scope === 'platform' ? operator() : world.acme;
+      for (const cursor of ['0', '1', '348461773181', '9'.repeat(18)]) {
+        const path = `${pathOf(route, world, 'own')}?cursor=${cursor}`;
+        const reply = noted(route, await as.call<Problem>(route.method, path));
+        assert.ok([200, 400].includes(reply.status), `${cursor}: ${reply.text}`);
+      }
     });
   }
 

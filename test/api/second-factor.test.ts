@@ -4,6 +4,7 @@ import { callerOf, type Reply } from '../support/client.ts';
 import { keyHolder, placed, signedInPerson, useSharedModels } from '../support/people.ts';
 import { codeOf, earlyInStep, enrol, opened, type Problem, signIn } from '../support/sign-in.ts';
 import { password as currentPassword, type Member, member } from '../support/tenants.ts';
+import { detailsIn } from '../support/trail.ts';
 
 const remove = (as: Pick<Member, 'call'>, proof: object) =>
   as.call<Problem>('DELETE', '/v1/me/second-factor', proof);
@@ -138,11 +139,8 @@ describe('the second factor', () => {
     assert.equal(own.status, 409, 'oneself only by proof');
     assert.equal((await acme.call('DELETE', path)).status, 204);
     assert.equal((await callerOf(token).call('GET', '/v1/me')).status, 401);
-    const [event] = await sqlIn(
-      acme.tenant.id,
-      "SELECT * FROM audit_events WHERE action = 'delete SecondFactor' AND outcome = 'done'",
-    );
-    assert.deepEqual(event?.details, { before: { confirmed: true }, sessionsEnded: 1 });
+    const [details] = await detailsIn(acme.tenant.id, "action = 'delete SecondFactor' AND outcome = 'done'");
+    assert.deepEqual(details, { before: { confirmed: true }, sessionsEnded: 1 });
   });
 
   it('R4.1 is nothing a key could set up', async () => {

@@ -4,6 +4,7 @@ import { callerOf } from '../support/client.ts';
 import { keyHolder, placed, signedInPerson, useSharedModels } from '../support/people.ts';
 import { enrol, opened, type Problem } from '../support/sign-in.ts';
 import { type Member, member, password } from '../support/tenants.ts';
+import { detailsIn } from '../support/trail.ts';
 
 type Policy = {
   sessionHours: number;
@@ -50,12 +51,11 @@ describe('the security policy', () => {
     });
     assert.equal((await change(acme, { idleMinutes: 40 }, { 'if-match': '"1"' })).status, 412);
     assert.deepEqual((await acme.call<Policy>('GET', path)).body, changed.body);
-    const [event] = await sqlIn(
+    const [details] = await detailsIn<{ before: Policy; after: Policy }>(
       acme.tenant.id,
-      "SELECT details FROM audit_events WHERE action = 'update SecurityPolicy' AND outcome = 'done'",
+      "action = 'update SecurityPolicy' AND outcome = 'done'",
     );
-    const details = event?.details as { before: Policy; after: Policy };
-    assert.deepEqual([details.before.idleMinutes, details.after.idleMinutes], [720, 30]);
+    assert.deepEqual([details?.before.idleMinutes, details?.after.idleMinutes], [720, 30]);
   });
 
   it('R4.1 is never laxer than the platform', async () => {

@@ -191,7 +191,14 @@ describe('deleting a tenant', () => {
     const tombstone = buried.tombstone as { tenantId: string; keyFingerprints: string[]; remains: object };
     assert.equal(tombstone.tenantId, id);
     assert.match(tombstone.keyFingerprints.join(), /^[0-9a-f]{64}$/);
-    assert.deepEqual(tombstone.remains, { schemas: 0, roles: 0, keys: 0, intake: 0 });
+    assert.deepEqual(tombstone.remains, {
+      schemas: 0,
+      roles: 0,
+      keys: 0,
+      intake: 0,
+      mirroredDays: 0,
+      mirroredRequests: 0,
+    });
     const { body: operation } = await operator().call<{ result: { certificate: object } }>(
       'GET',
       `/v1/operations/${operationId}`,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { inTenant, readInSystem } from '../../models/scope.ts';
-import { newToken } from '../../models/secrets.ts';
+import { newToken } from '../../models/tokens.ts';
 import { callerOf, operator } from '../support/client.ts';
 import { placed, useSharedModels } from '../support/people.ts';
 import { hostOf } from '../support/raw.ts';

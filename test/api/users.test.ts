@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { newId } from '../../models/ids.ts';
 import { inTenant } from '../../models/scope.ts';
-import { digest, newToken } from '../../models/secrets.ts';
+import { digest } from '../../models/secrets.ts';
+import { newToken } from '../../models/tokens.ts';
 import { type Caller, callerOf } from '../support/client.ts';
 import { freshAddress, inviteAs, mailedToken, type Problem } from '../support/invitations.ts';
 import { made, reads, service } from '../support/keys.ts';
@@ -54,7 +55,7 @@ describe('people of an organisation', () => {
   it('R4.1 are listed by name, address, role and state, page by page', async () => {
     const one = await person('auditor');
     const two = await person('auditor', 'billing');
-    await sql(acme, "UPDATE users SET name = 'Zoë Ångström_100%' WHERE id = $1", one.id);
+    await acme.call('PATCH', `/v1/users/${one.id}`, { name: 'Zoë Ångström_100%' });
     const list = async (query: string) => (await acme.call<Page>('GET', `/v1/users?${query}`)).body;
     const ids = async (query: string) => (await list(query)).items.map(({ id }) => id);
     assert.deepEqual(await ids('role=auditor'), [two.id, one.id]);
@@ -202,8 +203,15 @@ describe('people of an organisation', () => {
     await change(gone.id, 'deactivation');
     const key = await keyOf(builder, 'builder');
     const agents = [await agentOf(builder, `one ${builder.id}`), await agentOf(key, `two ${builder.id}`)];
+    const starts = { agentId: agents[0], environment: 'draft' };
+    const calendar = { ...starts, name: 'nightly', cron: '0 3 * * *', zone: 'UTC' };
+    const schedule = await builder.call<{ id: string }>('POST', '/v1/run-schedules', calendar);
+    assert.equal(schedule.status, 201, schedule.text);
+    const trigger = await key.call<{ id: string }>('POST', '/v1/triggers', { ...starts, name: 'order' });
+    assert.equal(trigger.status, 201, trigger.text);
     const dry = await remove(builder.id, `?dryRun=true&handTo=${heir.id}`);
     assert.equal(dry.status, 200, dry.text);
+    const none = { count: 0, sample: [] };
     assert.deepEqual(dry.body.would.handOn, {
       agents: {
         count: 2,
@@ -212,6 +220,9 @@ describe('people of an organisation', () => {
           { id: agents[1], name: `two ${builder.id}` },
         ],
       },
+      workflows: none,
+      run_schedules: { count: 1, sample: [{ id: schedule.body.id, name: 'nightly' }] },
+      triggers: { count: 1, sample: [{ id: trigger.body.id, name: 'order' }] },
     });
     assert.equal((await read(builder.id)).owns.agents, 2, 'a dry run changes nothing');
     assert.match((await remove(builder.id)).body.detail, /handTo=usr_/);
@@ -224,6 +235,11 @@ describe('people of an organisation', () => {
     for (const id of agents) {
       const agent = await acme.call<{ ownerId: string; version: number }>('GET', `/v1/agents/${id}`);
       assert.deepEqual([agent.body.ownerId, agent.body.version], [heir.id, 2]);
+    }
+    for (const path of [`/v1/run-schedules/${schedule.body.id}`, `/v1/triggers/${trigger.body.id}`]) {
+      const { body } = await acme.call<{ ownerId: string; state: string; pauseReason: string }>('GET', path);
+      assert.deepEqual([body.ownerId, body.state], [heir.id, 'paused'], path);
+      assert.match(body.pauseReason, /say anew what it starts/);
     }
     const left = await sql(acme, 'SELECT role FROM role_assignments WHERE principal_id = ANY ($1)', [
       builder.id,

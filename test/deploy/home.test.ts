@@ -64,7 +64,7 @@ describe('the options of npm start', () => {
   });
 
   it('R1.1 name the port that is in use, what it is for, and the way round', async () => {
-    const base = await freeBase(10);
+    const base = await freeBase(11);
     const ports = portsFrom(base);
     await assertFree(ports, true, 0);
     const other = createServer().listen(ports.temporalUi, '127.0.0.1');

@@ -53,7 +53,7 @@ describe('embedded Postgres', () => {
       const setting = (name: string) => ask(postgres.url, `SHOW ${name}`);
       assert.equal(await setting('listen_addresses'), '127.0.0.1');
       assert.equal(await setting('unix_socket_directories'), '');
-      assert.equal(await setting('max_locks_per_transaction'), '512');
+      assert.equal(await setting('max_locks_per_transaction'), '256');
       assert.equal(await setting('work_mem'), '7MB');
       const wrong = new URL(postgres.url);
       wrong.password = 'wrong';

@@ -54,7 +54,7 @@ describe('npm start', () => {
   };
   before(async () => {
     scratch = await scratchFolder();
-    base = await freeBase(10);
+    base = await freeBase(11);
   });
   after(async () => {
     for (const one of started) one.process.kill('SIGTERM');

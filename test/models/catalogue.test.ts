@@ -5,8 +5,9 @@ import { inSystem, type Place } from '../../models/scope.ts';
 import { reservePlace } from '../../models/system/tenant.ts';
 import { tenantTableNames } from '../../models/tenant-schema.ts';
 import { Refusal } from '../../policies/refusal.ts';
-import { asked, filledTenant, schemas } from '../support/catalogue.ts';
+import { asked, attempt, filledTenant, schemas } from '../support/catalogue.ts';
 import { ownConfig } from '../support/environment.ts';
+import { withPartitions } from '../support/usage.ts';
 
 /** Row-level security, grants and roles as Postgres itself tells of them. */
 describe('the catalogue of a cell', () => {
@@ -18,19 +19,27 @@ describe('the catalogue of a cell', () => {
     useConfig(await ownConfig());
     places = [await filledTenant(0), await filledTenant(0), await filledTenant(1)];
     names = schemas(...places);
+    if (places[0]) await withPartitions(places[0]);
   });
 
   it('R2.4 has every tenant table in every tenant schema, with row-level security on and forced', async () => {
-    const rows = await asked<{ schema: string; name: string; rls: boolean; forced: boolean; owner: string }>(
-      `SELECT n.nspname AS schema, c.relname AS name, c.relrowsecurity AS rls, c.relforcerowsecurity AS forced,
-         c.relowner::regrole::text AS owner
+    const rows = await asked<{
+      schema: string;
+      name: string;
+      partition: boolean;
+      rls: boolean;
+      forced: boolean;
+      owner: string;
+    }>(
+      `SELECT n.nspname AS schema, c.relname AS name, c.relispartition AS partition, c.relrowsecurity AS rls,
+         c.relforcerowsecurity AS forced, c.relowner::regrole::text AS owner
        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
        WHERE n.nspname ~ '^t_' AND c.relkind IN ('r', 'p')`,
     );
     for (const schema of names)
       assert.deepEqual(
         rows
-          .filter((row) => row.schema === schema)
+          .filter((row) => row.schema === schema && !row.partition)
           .map((row) => row.name)
           .sort(),
         tenantTableNames.toSorted(),
@@ -61,6 +70,26 @@ describe('the catalogue of a cell', () => {
     }
   });
 
+  it('R2.4 reaches a partition through its table or not at all', async () => {
+    const loginOf = (schema: string) =>
+      places.find(({ tenantId }) => schemaOf(tenantId) === schema)?.login ?? 0;
+    const partitions = await asked<{ schema: string; name: string }>(
+      `SELECT relnamespace::regnamespace::text AS schema, relname AS name FROM pg_class
+       WHERE relispartition AND relkind = 'r' AND relnamespace::regnamespace::text = ANY ($1)`,
+      [names],
+    );
+    assert.ok(partitions.length > names.length + 1);
+    for (const { schema, name } of partitions) {
+      const as = { role: schema, context: schema.replace('t_', 'ten_') };
+      for (const text of [
+        `SELECT 1 FROM ${schema}.${name}`,
+        `DELETE FROM ${schema}.${name}`,
+        `DROP TABLE ${schema}.${name}`,
+      ])
+        assert.equal(await attempt(loginOf(schema), as, text), '42501', text);
+    }
+  });
+
   it('R2.4 holds no views, functions, foreign tables or other ways round', async () => {
     const kinds = await asked(
       `SELECT DISTINCT c.relkind::text AS kind FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -68,7 +97,7 @@ describe('the catalogue of a cell', () => {
     );
     assert.deepEqual(
       kinds.map((row) => row.kind),
-      ['S', 'i', 'r'],
+      ['I', 'S', 'i', 'p', 'r'],
     );
     const functions = await asked(
       `SELECT p.oid::regprocedure::text AS name, prosecdef FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
@@ -85,7 +114,7 @@ describe('the catalogue of a cell', () => {
          CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END AS grantee,
          string_agg(a.privilege_type || CASE WHEN a.is_grantable THEN '*' ELSE '' END, ' ' ORDER BY a.privilege_type) AS rights
        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, aclexplode(c.relacl) a
-       WHERE n.nspname = ANY ($1) AND c.relkind IN ('r', 'S') AND a.grantee <> 'freehold_owner'::regrole
+       WHERE n.nspname = ANY ($1) AND c.relkind IN ('r', 'p', 'S') AND a.grantee <> 'freehold_owner'::regrole
        GROUP BY 1, 2, 3`,
       [names],
     );
@@ -220,8 +249,16 @@ describe('the catalogue of the system database', () => {
 
   const system = async (text: string) =>
     (await systemAdministrator().query<Record<string, unknown>>(text)).rows;
-  /** Tables about no tenant: everybody's, and the platform's own stored answers. */
-  const aboutNoTenant = ['cells', 'freehold_migrations', 'idempotency_keys', 'logins', 'plans'];
+  /** Tables about no tenant: everybody's, the platform's own stored answers and settings, and its processes. */
+  const aboutNoTenant = [
+    'cells',
+    'freehold_migrations',
+    'idempotency_keys',
+    'logins',
+    'plans',
+    'platform_setting_versions',
+    'processes',
+  ];
 
   it('R2.4 has forced row-level security on every table but those about no tenant', async () => {
     const rows = await system(
@@ -240,7 +277,7 @@ describe('the catalogue of the system database', () => {
     const rows = await system(
       "SELECT tablename, cmd, roles::text, qual, with_check FROM pg_policies WHERE schemaname = 'public'",
     );
-    assert.equal(rows.length, 6);
+    assert.equal(rows.length, 9);
     for (const row of rows) {
       const column = row.tablename === 'tenants' ? 'id' : 'tenant_id';
       assert.deepEqual([row.cmd, row.roles, row.with_check], ['ALL', '{public}', null]);

@@ -58,4 +58,24 @@ describe('reads that share connections', () => {
     await assert.rejects(nowhere.run([one]), { code: 'ECONNREFUSED' });
     await nowhere.end();
   });
+
+  it('R10.2 of one tenant never take every lane: another’s are answered before those that are slow', async () => {
+    const shared = openPipeline({ connectionString: handed().postgres.eu, statement_timeout: 20_000 }, 3);
+    try {
+      const slow = { text: 'SELECT pg_sleep(0.3)', values: [] };
+      const order: string[] = [];
+      const asked = Array.from({ length: 20 }, () =>
+        shared.run([slow], 'noisy').then(() => order.push('noisy')),
+      );
+      for (let at = 0; at < 10; at++) {
+        await shared.run([one], 'quiet');
+        order.push('quiet');
+      }
+      assert.deepEqual(order.slice(-5), Array(5).fill('quiet'));
+      assert.ok(order.filter((whose) => whose === 'noisy').length < 10, order.join());
+      await Promise.all(asked);
+    } finally {
+      await shared.end();
+    }
+  });
 });

@@ -2,19 +2,8 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import fc from 'fast-check';
 import { newId } from '../../models/ids.ts';
-import {
-  derive,
-  derivedToken,
-  digest,
-  fingerprint,
-  freshKey,
-  keyedHash,
-  newToken,
-  open,
-  readToken,
-  seal,
-  type TokenKind,
-} from '../../models/secrets.ts';
+import { derive, digest, fingerprint, freshKey, keyedHash, open, seal } from '../../models/secrets.ts';
+import { derivedToken, newToken, readToken, type TokenKind } from '../../models/tokens.ts';
 
 const key = Buffer.alloc(32, 7);
 const plain = Buffer.from('a secret of acme');

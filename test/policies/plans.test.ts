@@ -1,15 +1,16 @@
 import assert from 'node:assert/strict';
-import { currentPlan, meters, planAt, plans } from '../../policies/plans.ts';
+import { currentPlan, planAt, plans } from '../../policies/plans.ts';
+import { planLimitNames } from '../../policies/quotas.ts';
 
 describe('the plans', () => {
   it('R1.3 each give every limit, and more the dearer they are', () => {
     const inOrder = ['free', 'team', 'business'].map((name) => currentPlan(name) ?? assert.fail(name));
     for (const [at, plan] of inOrder.entries()) {
-      assert.deepEqual(Object.keys(plan.limits).sort(), meters.toSorted());
+      assert.deepEqual(Object.keys(plan.limits).sort(), planLimitNames.toSorted());
       const cheaper = inOrder[at - 1];
       if (!cheaper) continue;
-      for (const meter of meters)
-        assert.ok(plan.limits[meter] > cheaper.limits[meter], `${plan.name} ${meter}`);
+      for (const name of planLimitNames)
+        assert.ok((plan.limits[name] ?? 0) > (cheaper.limits[name] ?? 0), `${plan.name} ${name}`);
       assert.ok(plan.weight > cheaper.weight);
       assert.ok(plan.requestsPerMinute > cheaper.requestsPerMinute);
       assert.ok(plan.deletionGraceDays > cheaper.deletionGraceDays);

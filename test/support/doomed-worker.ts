@@ -2,7 +2,7 @@ import { loadConfig } from '../../config.ts';
 import { useConfig } from '../../models/databases.ts';
 import { log } from '../../telemetry.ts';
 import { runWorkers } from '../../temporal/worker.ts';
-import { at, faultyParts } from './faults.ts';
+import { doomedAt, faultyParts } from './faults.ts';
 
 /** A worker that will be killed: see `killedAt` in stage.ts. */
 const steps = new Map<string, string>(JSON.parse(process.env.FREEHOLD_DOOM ?? '[]'));
@@ -11,12 +11,16 @@ useConfig(config);
 log.level = 'fatal';
 process.once('disconnect', () => process.exit(1));
 
-await runWorkers(
-  config,
-  faultyParts((subject) =>
-    at(steps.get(subject) ?? '', 'after', () => {
+const dooms = new Map(
+  [...steps].map(([subject, step]) => [
+    subject,
+    doomedAt(step, () => {
       process.send?.(subject);
       return new Promise(() => {});
     }),
-  ),
+  ]),
+);
+await runWorkers(
+  config,
+  faultyParts((subject) => dooms.get(subject)),
 );

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
 import pg from 'pg';
 import { type Config, loadConfig } from '../../config.ts';
 import { freePort } from './equipment.ts';
@@ -12,8 +13,11 @@ export type Handed = {
   temporalAddress: string;
   mailbox: { port: number; directory: string };
   rootKey: string;
+  demoModels: string;
   /** The installation with API and workers running that all HTTP tests share. */
-  shared: { url: string; operatorKey: string; settings: Settings };
+  shared: { url: string; operatorKey: string; settings: Settings; logs: string[] };
+  /** Of everything the servers keep: data, write-ahead logs, logs, mails. */
+  directory: string;
 };
 
 export type Settings = Record<string, string>;
@@ -24,9 +28,12 @@ export function handed(): Handed {
   return JSON.parse(text) as Handed; // written by test/run.ts a moment ago
 }
 
-type Given = Pick<Handed, 'postgres' | 'temporalAddress' | 'mailbox' | 'rootKey'>;
+type Given = Pick<Handed, 'postgres' | 'temporalAddress' | 'mailbox' | 'rootKey' | 'demoModels'>;
 
 export const templates = { system: 'template_system', eu: 'template_eu', us: 'template_us' };
+
+/** Of a Temporal UI that is not there: what a browser says when its pages ask. */
+export const temporalUiOrigin = 'http://127.0.0.1:8233';
 
 export async function settingsFor(
   given: Given,
@@ -40,7 +47,7 @@ export async function settingsFor(
   const region = (name: 'eu' | 'us') => ({
     name,
     group: name.toUpperCase(),
-    temporalNamespace: `freehold-${name}`,
+    temporalNamespace: `${namespace}-${name}`,
     publicUrl,
     cells: [{ name: `${name}-1`, url: urlOf(name, databases[name]), capacity: 2000 }],
   });
@@ -50,14 +57,23 @@ export async function settingsFor(
     FREEHOLD_ROOT_KEY: given.rootKey,
     FREEHOLD_TEMPORAL_ADDRESS: given.temporalAddress,
     FREEHOLD_TEMPORAL_NAMESPACE: namespace,
+    FREEHOLD_TEMPORAL_UI_ORIGINS: temporalUiOrigin,
     FREEHOLD_HTTP_PORT: String(port),
     FREEHOLD_METRICS_PORT: String(metricsPort),
     FREEHOLD_WORKER_METRICS_PORT: String(workerMetricsPort),
     FREEHOLD_PUBLIC_URL: publicUrl,
     FREEHOLD_SMTP_URL: `smtp://127.0.0.1:${given.mailbox.port}`,
     FREEHOLD_MAILBOX_DIR: given.mailbox.directory,
+    FREEHOLD_USAGE_JOURNAL_DIR: join(given.mailbox.directory, '..', 'usage-journal', databases.system),
     FREEHOLD_ANONYMOUS_PER_MINUTE: '100000',
+    // Short, so that a test sees a key that was taken away be out of use.
+    FREEHOLD_KEY_CACHE_SECONDS: '2',
+    // The servers of the tests are on this address; of all the others that are not public, none may be reached.
+    FREEHOLD_EGRESS_PRIVATE: '127.0.0.1/32',
+    FREEHOLD_DEMO_MODELS_URL: given.demoModels,
     FREEHOLD_LOG_LEVEL: 'warn',
+    // No test asks the network who it is.
+    AWS_EC2_METADATA_DISABLED: 'true',
   };
 }
 

@@ -2,6 +2,7 @@ import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { startDemoModels } from '../../deploy/embedded/demo-models.ts';
 import { type Mailbox, startMailbox } from '../../deploy/embedded/mailbox.ts';
 import { type RunningPostgres, startPostgres } from '../../deploy/embedded/postgres.ts';
 import {
@@ -17,6 +18,8 @@ export type Equipment = {
   postgres: { eu: RunningPostgres; us: RunningPostgres };
   temporal: RunningTemporal;
   mailbox: { port: number; directory: string };
+  /** Where the demo model server is. */
+  demoModels: string;
   stop: () => Promise<void>;
 };
 
@@ -30,17 +33,18 @@ export async function startEquipment(
   const directory = await mkdtemp(join(tmpdir(), 'freehold-test-'));
   // Postgres runs as a user of its own when the tests run as root, and has to get through.
   await chmod(directory, 0o711);
-  const [eu, us, temporal, mailbox] = await Promise.all([
+  const [eu, us, temporal, mailbox, demo] = await Promise.all([
     postgresNamed('eu', directory, undefined, postgresSettings),
     postgresNamed('us', directory, undefined, postgresSettings),
     temporalServer(directory, say),
     mailboxIn(directory),
+    startDemoModels(0),
   ]);
   const stop = async () => {
-    await Promise.allSettled([temporal.stop(), eu.stop(), us.stop(), mailbox.server.stop()]);
+    await Promise.allSettled([temporal.stop(), eu.stop(), us.stop(), mailbox.server.stop(), demo.stop()]);
     await rm(directory, { recursive: true, force: true });
   };
-  return { directory, postgres: { eu, us }, temporal, mailbox, stop };
+  return { directory, postgres: { eu, us }, temporal, mailbox, demoModels: demo.url, stop };
 }
 
 export async function postgresNamed(

@@ -7,13 +7,15 @@ import type { WorkerParts } from '../../temporal/worker.ts';
 /** What happens around an activity's effect, instead of just the effect. */
 export type Around = (activity: string, effect: () => Promise<unknown>) => Promise<unknown>;
 
-/** The real activities; around those of a tenant (or, of discovery, a hash) that has a fault, the fault. */
+/** The real activities; around those of a tenant (or a hash, or a region) that has a fault, the fault. */
 export function faultyParts(faultOf: (subject: string) => Around | undefined): WorkerParts {
   const activities = Object.entries(production.activities).map(([name, run]) => {
     const faulty = (input: never, by: Principal, requestId?: string) => {
-      // Plain ids: see activities/activity.ts and activities/discovery.ts.
-      const step = input as { tenantId?: string; emailHash?: string } | undefined;
-      const fault = faultOf(step?.tenantId ?? step?.emailHash ?? '');
+      // Plain ids: see activities/activity.ts, activities/discovery.ts and activities/webhook-delivery.ts.
+      const step = input as
+        | { tenantId?: string; emailHash?: string; of?: string; region?: string }
+        | undefined;
+      const fault = faultOf(step?.tenantId ?? step?.emailHash ?? step?.of ?? step?.region ?? '');
       const effect = () => run(input, by, requestId);
       return fault ? fault(name, effect) : effect();
     };
@@ -75,13 +77,16 @@ export function slow(milliseconds: number): Around {
   };
 }
 
+/** What goes its own way beside what is looked at: how far it is, and what people are told of it. */
+const beside = ['mirrorOperation', 'mailNotices', 'deliverDue'];
+
 /** Which activities were begun, in order, and which of them while others were under way. */
 export type Recorded = { names: string[]; overlapping: string[] };
 
-export function recording({ names, overlapping }: Recorded): Around {
+export function recording({ names, overlapping }: Recorded, ignored = beside): Around {
   const underWay: string[] = [];
   return async (name, effect) => {
-    if (name === 'mirrorOperation') return effect();
+    if (ignored.includes(name)) return effect();
     names.push(name);
     if (underWay.length > 0) overlapping.push(name);
     underWay.push(name);
@@ -99,4 +104,14 @@ export function combined(...faults: Around[]): Around {
     (inner, outer) => (name, effect) => outer(name, () => inner(name, effect)),
     (_name, effect) => effect(),
   );
+}
+
+/** `act` after the effect of the step; `step@3` is its third time. */
+export function doomedAt(step: string, act: () => Promise<unknown>): Around {
+  const [name, nth = '1'] = step.split('@');
+  let times = 0;
+  return at(name ?? '', 'after', async () => {
+    times += 1;
+    if (times === Number(nth)) await act();
+  });
 }

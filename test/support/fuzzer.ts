@@ -1,48 +1,28 @@
 import { execFile, spawn } from 'node:child_process';
-import { access, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
-import { cacheDirectory } from '../../deploy/embedded/environment.ts';
+import { ensureInstalled, folderOf } from './installed.ts';
 
 /**
  * Schemathesis: requests made from the OpenAPI document, answers compared with it. Installed once with pip into the
  * cache that all clones share; needs Python 3.10 or later.
  */
 const version = '4.32.5';
-const installed = join(cacheDirectory, `schemathesis-${version}`);
 const run = promisify(execFile);
-
-/** Installs it unless it is there; throws a sentence when that cannot be done on this machine. */
-export async function ensureFuzzer(): Promise<void> {
-  const there = await access(join(installed, 'schemathesis')).then(
-    () => true,
-    () => false,
-  );
-  if (there) return;
-  await mkdir(cacheDirectory, { recursive: true });
-  const unfinished = await mkdtemp(join(cacheDirectory, 'making-schemathesis-'));
-  try {
-    await run('python3', [
-      '-m',
-      'pip',
-      'install',
-      '--quiet',
-      '--target',
-      unfinished,
+const schemathesis = {
+  name: 'schemathesis',
+  version,
+  part: 'schemathesis',
+  needs: 'python3 with pip and PyPI',
+  install: (directory: string) =>
+    run('python3', [
+      ...['-m', 'pip', 'install', '--quiet', '--target', directory],
       `schemathesis==${version}`,
-    ]);
-    // Somebody else may have been faster; theirs is as good.
-    await rename(unfinished, installed).catch(() => {});
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(
-      `Schemathesis ${version} cannot be installed; it needs python3 with pip and PyPI: ${why}`,
-    );
-  } finally {
-    await rm(unfinished, { recursive: true, force: true });
-  }
-}
+    ]),
+};
+
+export const ensureFuzzer = (): Promise<string> => ensureInstalled(schemathesis);
 
 /** What it checks of every answer: no 5xx, nothing the document does not promise, bad requests refused. */
 const checks = [
@@ -54,8 +34,19 @@ const checks = [
   'unsupported_method',
 ];
 
-/** All there is, or only requests made up at random: the first takes a request for every bound of every field. */
-export type Depth = 'everything' | 'at random';
+/**
+ * A request for every bound of every field; requests made up at random, alone and one upon another; or the latter, fewer
+ * of each operation.
+ */
+const depths = {
+  bounds: ['--phases', 'examples,coverage', '-n', '5'],
+  'at random': ['--phases', 'fuzzing,stateful', '-n', '5'],
+  'a few at random': ['--phases', 'fuzzing,stateful', '-n', '2'],
+};
+export type Depth = keyof typeof depths;
+
+/** Far more than it takes on a quiet machine. What is not done by then is ended, and has failed. */
+export const fuzzMaxMs = 420_000;
 
 export type Fuzzed = { code: number | null; said: string; requests: number; report: string };
 
@@ -67,9 +58,8 @@ export async function fuzz(
 ): Promise<Fuzzed> {
   const report = join(directory, `${token.slice(-8)}.ndjson`);
   const args = [
-    ...['run', `${url}/v1/openapi.json`, '--no-color', '--seed', '1', '-n', '5'],
+    ...['run', `${url}/v1/openapi.json`, '--no-color', '--seed', '1', ...depths[depth]],
     ...['-H', `Authorization: Bearer ${token}`, '-c', checks.join(','), '--generation-database', 'none'],
-    ...(depth === 'at random' ? ['--phases', 'fuzzing,stateful'] : []),
     ...[
       '--report',
       'ndjson',
@@ -84,7 +74,8 @@ export async function fuzz(
   const program = 'import sys; from schemathesis.cli import schemathesis; sys.exit(schemathesis())';
   const child = spawn('python3', ['-c', program, ...args], {
     cwd: directory,
-    env: { ...process.env, PYTHONPATH: installed },
+    timeout: fuzzMaxMs,
+    env: { ...process.env, PYTHONPATH: folderOf(schemathesis) },
   });
   const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
   const [said, complaints, code] = await Promise.all([text(child.stdout), text(child.stderr), ended]);

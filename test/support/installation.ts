@@ -15,6 +15,7 @@ const readyMs = 60_000;
 export type Running = {
   process: ChildProcess;
   log: () => string;
+  logFile: string;
   stop: (signal?: NodeJS.Signals) => Promise<void>;
 };
 
@@ -29,6 +30,7 @@ function launch(command: string[], settings: Settings, logFile: string): Running
   return {
     process: child,
     log: () => readFileSync(logFile, 'utf8'),
+    logFile,
     stop: async (signal = 'SIGTERM') => {
       if (child.exitCode === null && child.signalCode === null) child.kill(signal);
       await exited;

@@ -1,12 +1,16 @@
 import { loadConfig } from '../../config.ts';
 import { useConfig } from '../../models/databases.ts';
 import { newId } from '../../models/ids.ts';
+import { keyringWithin } from '../../models/keyring.ts';
 import { hashPassword } from '../../models/passwords.ts';
+import type { Sql } from '../../models/scope.ts';
 import { inTenant, type Place } from '../../models/scope.ts';
-import { digest, newToken } from '../../models/secrets.ts';
+import { digest } from '../../models/secrets.ts';
 import { placeOf, systemTenantId } from '../../models/system/tenant.ts';
+import { addPerson, opened, type SealedPerson } from '../../models/tenant/person.ts';
 import { openSession } from '../../models/tenant/session.ts';
-import { type BuiltInRole, tenantRoles } from '../../policies/permissions.ts';
+import { newToken } from '../../models/tokens.ts';
+import { type BuiltInRole, tenantRoles } from '../../policies/permission.ts';
 import { type Caller, callerOf } from './client.ts';
 import { handed } from './environment.ts';
 import { password } from './tenants.ts';
@@ -49,10 +53,19 @@ export async function signedInPerson(tenantId: string, ...roles: BuiltInRole[]):
   const id = newId('usr');
   const email = `${id}@example.com`;
   const opened = await inTenant(await placed(tenantId), async (tenant) => {
-    await tenant.User.create({ id, email, emailKey: email, name: 'A Person', state: 'active' });
+    await addPerson(tenant.sql, { id, email, name: 'A Person', state: 'active' });
     await tenant.Identity.create({ id: newId('idn'), userId: id, kind: 'password', secret: await theirs });
     for (const role of roles) await tenant.RoleAssignment.create({ principalId: id, role });
     return openSession(tenant, tenantId, id, { source: 'test' });
   });
   return { ...callerOf(opened.token), token: opened.token, id, tenantId };
+}
+
+/** Everybody in the tenant whose transaction this is, as the tenant itself reads them. */
+export async function everybody(sql: Sql): Promise<{ id: string; email: string; name: string }[]> {
+  const keyring = await keyringWithin(sql);
+  const rows = await sql<{ id: string } & SealedPerson>(
+    'SELECT id, sealed_email, sealed_name FROM users ORDER BY id',
+  );
+  return rows.map((row) => opened(keyring, row.id, row));
 }

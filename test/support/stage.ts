@@ -11,7 +11,7 @@ import { closeTemporal, temporal } from '../../temporal/client.ts';
 import { ensureNamespaces } from '../../temporal/namespaces.ts';
 import { runWorkers, type Workers } from '../../temporal/worker.ts';
 import { workflowIdOf } from '../../workflows/registry.ts';
-import { handed, ownSettings } from './environment.ts';
+import { handed, ownSettings, type Settings } from './environment.ts';
 import { type Around, faultyParts } from './faults.ts';
 import { operator } from './lifecycle.ts';
 
@@ -32,9 +32,13 @@ export type Stage = {
 };
 
 /** With an address, the Temporal server is the caller's to start, and to give its namespaces. */
-export async function setStage(temporalAddress?: string): Promise<Stage> {
+export async function setStage(temporalAddress?: string, more: Settings = {}): Promise<Stage> {
   const own = await ownSettings(handed(), `test-${randomBytes(4).toString('hex')}`);
-  const settings = { ...own, ...(temporalAddress && { FREEHOLD_TEMPORAL_ADDRESS: temporalAddress }) };
+  const settings = {
+    ...own,
+    ...more,
+    ...(temporalAddress && { FREEHOLD_TEMPORAL_ADDRESS: temporalAddress }),
+  };
   const config = loadConfig(settings);
   useConfig(config);
   log.level = 'fatal';

@@ -20,6 +20,7 @@ import {
 } from '../support/faults.ts';
 import { replayStored, replayWorkflow } from '../support/histories.ts';
 import { askFor } from '../support/lifecycle.ts';
+import { everybody } from '../support/people.ts';
 import { until } from '../support/runs.ts';
 import { type Stage, setStage } from '../support/stage.ts';
 
@@ -41,9 +42,10 @@ describe('the workflow discover-workspaces', () => {
     const { tenantId } = await askFor('suspend-tenant', stage.principal, { previous: 'active' });
     const place = await placeOf(tenantId);
     assert.ok(place);
-    const [user] = await inTenant(place, ({ sql }) =>
-      sql<{ id: string; email: string }>("UPDATE users SET state = 'active' RETURNING id, email"),
-    );
+    const [user] = await inTenant(place, async ({ sql }) => {
+      await sql("UPDATE users SET state = 'active'");
+      return everybody(sql);
+    });
     assert.ok(user);
     await listWorkspace(user.email, tenantId, user.id);
     people++;

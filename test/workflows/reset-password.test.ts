@@ -4,6 +4,7 @@ import { inTenant } from '../../models/scope.ts';
 import { digest } from '../../models/secrets.ts';
 import type { Startable } from '../../models/system/operation.ts';
 import { openReset } from '../../models/tenant/password-reset.ts';
+import { addPerson } from '../../models/tenant/person.ts';
 import { askForErrand, placeFor } from '../support/errands.ts';
 import { mailsTo } from '../support/mails.ts';
 import { keepsItsPromise } from '../support/workflow-harness.ts';
@@ -28,7 +29,7 @@ keepsItsPromise({
     askForErrand('reset-password', operator, async (tenant, { by }) => {
       const id = newId('usr');
       const email = addressOf(id);
-      await tenant.User.create({ id, email, emailKey: email, name: 'Grace', state: 'active' });
+      await addPerson(tenant.sql, { id, email, name: 'Grace', state: 'active' });
       return (await openReset(tenant.sql, id, by.id)).id;
     }),
   kept: async (operation) => {
