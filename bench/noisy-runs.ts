@@ -1,19 +1,23 @@
-import { Connection, WorkflowClient } from '@temporalio/client';
+import { setTimeout as pause } from 'node:timers/promises';
 import { currentPlan } from '../policies/plans.ts';
-import { Refusal } from '../policies/refusal.ts';
-import { runDataConverter, temporalNamespaceOf } from '../temporal/run-namespace.ts';
 import { startWorker } from '../test/support/installation.ts';
 import { operator } from '../test/support/lifecycle.ts';
-import { begun, type Runner, runner } from '../test/support/run-stage.ts';
+import { runner } from '../test/support/run-stage.ts';
 import { makeWorkflow, startOutside } from '../test/support/run-world.ts';
-import { runWorkflowId } from '../workflows/run-registry.ts';
 import { type Bench, say } from './equipment.ts';
-import { interleaved, milliseconds, quantile } from './statistics.ts';
+import { type Forked, forked } from './forked.ts';
+import type { Looped, Looping, Workload } from './looping-runs.ts';
+import { interleaved, quantile } from './statistics.ts';
 import type { Line } from './table.ts';
 
-/** Two tenants with a run at a time each, beside one that keeps forty under way: twenty times as many as one of them. */
-const runsEach = 8;
-const noisyAtOnce = 40;
+/**
+ * Ten tenants with a run at a time each keep the machine busy, so a run at a time is what each one's share is; then one of
+ * them has twenty. Beside it, what two tenants notice who have an idle machine for themselves until somebody comes with
+ * forty: there is no share that would keep a machine idle for them, so this has no budget.
+ */
+const tenants = 10;
+const times = 20;
+const many = 40;
 const steps = Array.from({ length: 3 }, (_, at) => ({
   id: `s${at}`,
   kind: 'condition',
@@ -21,79 +25,76 @@ const steps = Array.from({ length: 3 }, (_, at) => ({
   after: at === 0 ? [] : [`s${at - 1}`],
 }));
 
-function unlessRefused(error: unknown): void {
-  if (!(error instanceof Refusal)) throw error;
-}
+type Asked = { repetitions: number; seconds: number };
 
-type Workload = { by: Runner; workflowId: string; weight: number };
-
-export async function linesOfRuns(
-  { settings, config }: Bench,
-  { repetitions }: { repetitions: number },
-): Promise<Line[]> {
+export async function linesOfRuns({ settings }: Bench, { repetitions, seconds }: Asked): Promise<Line[]> {
   const worker = await startWorker({ ...settings, NODE_ENV: 'production' });
-  const connection = await Connection.connect({ address: config.temporal.address });
   const outside = await startOutside();
-  const client = new WorkflowClient({
-    connection,
-    namespace: temporalNamespaceOf(config, 'eu'),
-    dataConverter: runDataConverter,
-  });
   const principal = await operator();
-  const workload = async (plan: string): Promise<Workload> => {
+  const module = new URL('./looping-runs.ts', import.meta.url);
+  const [calm, noise] = [forked(module), forked(module)];
+  const weight = currentPlan('team')?.weight ?? 1;
+  const workload = async (): Promise<Workload> => {
     const by = await runner(principal, outside);
-    const workflowId = await makeWorkflow(by.tenantId, { steps });
-    return { by, workflowId, weight: currentPlan(plan)?.weight ?? 1 };
-  };
-  const whole = async ({ by, workflowId, weight }: Workload) => {
-    const runId = await begun(by, { workflowId }, {}, weight);
-    await client.getHandle(runWorkflowId(by.tenantId, runId)).result();
+    return { by, workflowId: await makeWorkflow(by.tenantId, { steps }), weight };
   };
   try {
-    const [first, second, noisy] = [await workload('team'), await workload('team'), await workload('team')];
-    const quiet = async () => {
-      const took: number[] = [];
-      const oneByOne = async (load: Workload) => {
-        for (let at = 0; at < runsEach; at++) took.push(await milliseconds(() => whole(load)));
-      };
-      await Promise.all([oneByOne(first), oneByOne(second)]);
-      return quantile(took, 0.99);
+    const others = await Promise.all(Array.from({ length: tenants - 1 }, workload));
+    const noisy = await workload();
+    const beside = (loads: Workload[], atOnce: number) => async () => {
+      const stopNoise = loop(noise, { settings, loads: [noisy], atOnce });
+      await pause(settleMs);
+      const stop = loop(calm, { settings, loads, atOnce: 1 });
+      await pause(seconds * 1_000);
+      const { milliseconds } = await stop();
+      await stopNoise();
+      return quantile(milliseconds, 0.99);
     };
-    const beside = async () => {
-      let over = false;
-      const loop = async () => {
-        // What is refused for there being too many is part of the noise.
-        while (!over) await whole(noisy).catch(unlessRefused);
-      };
-      const noise = Array.from({ length: noisyAtOnce }, loop);
-      const value = await quiet();
-      over = true;
-      await Promise.all(noise);
-      return value;
-    };
-    say(`Two tenants with a run at a time, one with ${noisyAtOnce} …`);
-    const turns = Math.max(3, Math.ceil(repetitions / 3));
+    say(`${tenants} tenants with a run at a time, then one of them with ${times} …`);
     const results = await interleaved(
       [
-        { name: 'quiet', measure: quiet },
-        { name: 'beside', measure: beside },
+        { name: 'share', measure: beside(others, 1) },
+        { name: 'noise', measure: beside(others, times) },
+        { name: 'idle', measure: beside(others.slice(0, 2), 0) },
+        { name: 'taken', measure: beside(others.slice(0, 2), many) },
       ],
-      turns,
+      repetitions,
       1,
     );
-    const values = (name: string) => results.get(name) ?? [];
-    const floor = values('quiet');
-    return [
-      { what: 'two quiet tenants’ runs, p99 (floor)', unit: 'ms', values: floor },
-      {
-        what: `beside one with ${noisyAtOnce} runs at a time`,
-        unit: 'ms',
-        values: values('beside'),
-        floor,
-        budget: { atMost: 1.2 },
-      },
-    ];
+    return linesFrom((name) => results.get(name) ?? []);
   } finally {
-    await Promise.all([worker.stop(), outside.stop(), connection.close()]);
+    await Promise.all([worker.stop(), outside.stop(), calm.stop(), noise.stop()]);
   }
 }
+
+const settleMs = 1_000;
+
+function loop(by: Forked, looping: Looping): () => Promise<Looped> {
+  const done = by.ask<Looped>(looping);
+  return () => {
+    by.process.send('stop');
+    return done;
+  };
+}
+
+const linesFrom = (values: (name: string) => number[]): Line[] => [
+  {
+    what: `runs of ${tenants - 1} tenants beside one more at its share, p99 (floor)`,
+    unit: 'ms',
+    values: values('share'),
+  },
+  {
+    what: `the same beside it at ${times} times its share`,
+    unit: 'ms',
+    values: values('noise'),
+    floor: values('share'),
+    budget: { atMost: 1.2 },
+  },
+  { what: 'runs of two tenants on an idle machine, p99 (floor)', unit: 'ms', values: values('idle') },
+  {
+    what: `the same beside one with ${many} at a time`,
+    unit: 'ms',
+    values: values('taken'),
+    floor: values('idle'),
+  },
+];

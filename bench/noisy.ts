@@ -9,12 +9,15 @@ import { interleaved, quantile } from './statistics.ts';
 import { type Line, report } from './table.ts';
 
 /**
- * One tenant at twenty times its share, and what two others notice: the 99th percentile of theirs with the noise and
- * without, one after the other many times in one run. Over HTTP once within what the noisy one's plan allows, where every
- * request is answered, and once over it, where most are refused; and over runs.
+ * One tenant at its share and at twenty times its share, and what nine others notice: the 99th percentile of theirs, one
+ * after the other many times in one run. Over HTTP once over what the noisy one's plan gives, where most is refused, and
+ * once within a larger plan, where every request is answered; and over runs.
  */
-const quietPerSecond = 40;
+const others = 9;
+const eachPerSecond = 40;
 const times = 20;
+// What a free plan gives.
+const planPerSecond = 10;
 const budget = { atMost: 1.2 };
 
 type Asked = { repetitions: number; seconds: number };
@@ -28,9 +31,9 @@ export async function benchNoisy(asked: Asked): Promise<boolean> {
 }
 
 async function linesOfHttp(settings: Record<string, string>, asked: Asked): Promise<Line[]> {
-  const [first, second, within, over] = await furnishedTenants('eu', 'eu-1', 4, 20);
-  if (!first || !second || !within || !over) throw new Error('no tenants were made');
-  for (const quiet of [first, second]) await onPlan(quiet, 'team');
+  const [within, over, ...calmOnes] = await furnishedTenants('eu', 'eu-1', others + 2, 20);
+  if (!within || !over) throw new Error('no tenants were made');
+  for (const each of calmOnes) await onPlan(each, 'team');
   await onPlan(within, 'business');
   await onPlan(over, 'free');
   const api = await startApi({ ...settings, NODE_ENV: 'production' });
@@ -45,53 +48,58 @@ async function linesOfHttp(settings: Record<string, string>, asked: Asked): Prom
   const paced = (by: Forked, tenants: Furnished[], perSecond: number) =>
     by.ask<Pace>({ url, paths: tenants.flatMap(pathsOf), perSecond, seconds } satisfies Paced);
   /** As many requests to somebody else's server: what the machine alone makes of the noise. */
-  const besideElsewhere = async () => {
+  const besideElsewhere = (perSecond: number) => async () => {
     const paths = [{ path: '/hello/1', token: '' }];
-    const perSecond = times * quietPerSecond;
     const noisy = noise.ask<Pace>({ url: elsewhere, paths, perSecond, seconds } satisfies Paced);
     const [value] = await Promise.all([quiet(), noisy]);
     return value;
   };
-  const quiet = async () => p99(await paced(calm, [first, second], 2 * quietPerSecond));
-  const under = (noisy: Furnished, perSecond: number) => async () => {
+  const quiet = async () => p99(await paced(calm, calmOnes, others * eachPerSecond));
+  const beside = (noisy: Furnished, perSecond: number) => async () => {
     const [value, { statuses }] = await Promise.all([quiet(), paced(noise, [noisy], perSecond)]);
-    seen.push(statuses);
+    answered.set(perSecond, statuses);
     return value;
   };
-  const seen: Pace['statuses'][] = [];
+  const answered = new Map<number, Pace['statuses']>();
   try {
     say(
-      `Two quiet tenants at ${quietPerSecond} requests a second each, a noisy one at ${times} times as many …`,
+      `${others} tenants at ${eachPerSecond} requests a second each, another at its share and at ${times} times it …`,
     );
     const results = await interleaved(
       [
-        { name: 'quiet', measure: quiet },
-        { name: 'elsewhere', measure: besideElsewhere },
-        { name: 'within', measure: under(within, times * quietPerSecond) },
-        // A free plan's share is ten a second.
-        { name: 'over', measure: under(over, times * 10) },
+        { name: 'quiet', measure: beside(within, eachPerSecond) },
+        { name: 'elsewhere, few', measure: besideElsewhere(times * planPerSecond) },
+        { name: 'over', measure: beside(over, times * planPerSecond) },
+        { name: 'elsewhere, many', measure: besideElsewhere(times * eachPerSecond) },
+        { name: 'within', measure: beside(within, times * eachPerSecond) },
       ],
       asked.repetitions,
       2,
     );
-    say(`What the noisy ones were answered in the end: ${JSON.stringify(seen.slice(-2))}`);
-    const values = (name: string) => results.get(name) ?? [];
-    const floor = values('quiet');
-    return [
-      { what: 'two quiet tenants over HTTP, p99 (floor)', unit: 'ms', values: floor },
-      { what: 'beside as many requests to another server', unit: 'ms', values: values('elsewhere'), floor },
-      {
-        what: 'beside one at 20 times as many, all answered',
-        unit: 'ms',
-        values: values('within'),
-        floor,
-        budget,
-      },
-      { what: 'beside one at 20 times its plan’s rate', unit: 'ms', values: values('over'), floor, budget },
-    ];
+    say(`What the noisy ones were answered at last: ${JSON.stringify(Object.fromEntries(answered))}`);
+    return linesFrom((name) => results.get(name) ?? []);
   } finally {
     await Promise.all([api.stop(), calm.stop(), noise.stop(), peers.stop()]);
   }
+}
+
+function linesFrom(values: (name: string) => number[]): Line[] {
+  const unit = 'ms' as const;
+  const floor = values('quiet');
+  const asMany = (perSecond: number) => `beside ${perSecond} a second to another server`;
+  return [
+    { what: `${others} tenants over HTTP beside one more at its share, p99 (floor)`, unit, values: floor },
+    { what: asMany(times * planPerSecond), unit, values: values('elsewhere, few'), floor },
+    { what: `beside it at ${times} times its plan’s rate`, unit, values: values('over'), floor, budget },
+    { what: asMany(times * eachPerSecond), unit, values: values('elsewhere, many'), floor },
+    {
+      what: `beside it at ${times} times as many, all answered`,
+      unit,
+      values: values('within'),
+      floor,
+      budget,
+    },
+  ];
 }
 
 const p99 = ({ milliseconds, statuses }: Pace): number => {

@@ -11,7 +11,8 @@ import { type Line, report } from './table.ts';
 
 /**
  * Reservations a second, of one limit that everybody pulls at and of those of many tenants, against what no ledger can
- * do without: one conditional UPDATE, named, alone in its transaction, as the administrator, on connections of its own.
+ * do without: one conditional UPDATE, named, alone in its transaction, as the administrator, on connections of its own. And,
+ * as what any ledger could reach that gives back what the dead hold: the same, with a row of who holds it until when.
  */
 const tenantCount = 100;
 const callers = [1, 8, 32];
@@ -41,7 +42,7 @@ export async function benchReserve({ repetitions }: { repetitions: number }): Pr
           );
       return await report('reserve', lines);
     } finally {
-      await clients[0]?.query('DROP TABLE IF EXISTS bench_counters');
+      await clients[0]?.query('DROP TABLE IF EXISTS bench_counters, bench_leases');
       await Promise.all(clients.map((client) => client.end()));
     }
   });
@@ -54,6 +55,7 @@ async function compared(
   repetitions: number,
 ): Promise<Line[]> {
   const floors = clients.map((client) => updating(client, tenants.length));
+  const leases = clients.map((client) => leasing(client, tenants.length));
   const product = reserving(tenants);
   // As in production, where every connection has met every organisation before.
   for (let at = 0; at < 4_000 / tenants.length; at++)
@@ -61,15 +63,19 @@ async function compared(
   const measured = await interleaved(
     [
       { name: 'floor', measure: () => perSecond(floors) },
+      { name: 'lease', measure: () => perSecond(leases) },
       { name: 'product', measure: () => perSecond(clients.map(() => product)) },
     ],
     repetitions,
     1,
   );
-  const [floor, values] = [measured.get('floor') ?? [], measured.get('product') ?? []];
+  const [floor = [], lease = [], values = []] = ['floor', 'lease', 'product'].map((name) =>
+    measured.get(name),
+  );
   const what = `${name}, ${clients.length} at once`;
   return [
     { what: `${what}: one conditional UPDATE (floor)`, unit: '/s', values: floor },
+    { what: `${what}: the same and a row of who holds it`, unit: '/s', values: lease, floor },
     { what: `${what}: reserve`, unit: '/s', values, floor, budget: { atLeast: 0.7 } },
   ];
 }
@@ -85,16 +91,27 @@ async function limit(place: Place): Promise<void> {
 }
 
 async function makeFloor(client: pg.Client | undefined): Promise<void> {
-  await client?.query(`DROP TABLE IF EXISTS bench_counters;
+  await client?.query(`DROP TABLE IF EXISTS bench_counters, bench_leases;
+    CREATE TABLE bench_leases (id text PRIMARY KEY, counter integer NOT NULL, amount numeric NOT NULL,
+      expires_at timestamptz NOT NULL);
+    CREATE INDEX ON bench_leases (expires_at);
     CREATE TABLE bench_counters (id integer PRIMARY KEY, used numeric NOT NULL DEFAULT 0,
       reserved numeric NOT NULL DEFAULT 0, amount bigint NOT NULL);
     INSERT INTO bench_counters (id, amount) SELECT i, ${plenty} FROM generate_series(0, ${tenantCount - 1}) AS i`);
 }
 
+const raise = `UPDATE bench_counters SET reserved = reserved + $2
+  WHERE id = $1 AND used + reserved + $2 <= amount RETURNING id, reserved`;
+
 const updating = (client: pg.Client, count: number): Act => {
-  const text = `UPDATE bench_counters SET reserved = reserved + $2
-    WHERE id = $1 AND used + reserved + $2 <= amount RETURNING reserved`;
+  const text = raise;
   return (at) => client.query({ name: 'reserve', text, values: [at % count, 1_000] });
+};
+
+const leasing = (client: pg.Client, count: number): Act => {
+  const text = `WITH raised AS (${raise}) INSERT INTO bench_leases (id, counter, amount, expires_at)
+    SELECT $3, id, $2, now() + interval '600 seconds' FROM raised`;
+  return (at) => client.query({ name: 'lease', text, values: [at % count, 1_000, randomUUID()] });
 };
 
 const reserving =

@@ -9,6 +9,7 @@ import { connectForWork } from './connect.ts';
 import { guarded } from './interceptors.ts';
 import { production } from './production.ts';
 import { runDataConverter, temporalNamespaceOf } from './run-namespace.ts';
+import { RunSlots } from './run-slots.ts';
 import { installRuntime } from './runtime.ts';
 
 /** What the workers run, and the wall in front of it. Tests put faults around the activities. */
@@ -84,9 +85,6 @@ function stop(workers: Worker[]): void {
   for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
 }
 
-/** Most of them wait for a model; what they do with the database they do in two short transactions. */
-export const runActivitySlots = 64;
-
 function optionsOf(
   config: Config,
   { activities, guard }: WorkerParts,
@@ -106,27 +104,31 @@ function optionsOf(
     // How long a workflow waits for the worker that had it before any other takes it: each deploy costs this once.
     stickyQueueScheduleToStartTimeout: '3 seconds',
   } satisfies Partial<WorkerOptions>;
-  return config.serves.flatMap((region): WorkerOptions[] => [
-    {
-      ...common,
-      taskQueue: controlQueue(region),
-      workflowBundle: bundles.control,
-      // The default, by heap size, is thousands for each worker: enough to run out of memory.
-      maxCachedWorkflows: 200,
-      // What waits, waits in the server, where tenants take turns; and no more at once than there are connections.
-      maxConcurrentActivityTaskExecutions: 16,
-    },
-    { ...common, taskQueue: outsideQueue(region), maxConcurrentActivityTaskExecutions: 32 },
-    { ...common, taskQueue: heavyQueue(region), maxConcurrentActivityTaskExecutions: 2 },
-    {
-      ...common,
-      namespace: temporalNamespaceOf(config, region),
-      taskQueue: runQueue(region),
-      workflowBundle: bundles.runs,
-      dataConverter: runDataConverter,
-      // A run that waits is dropped from memory and read again from its history, which is short by design.
-      maxCachedWorkflows: 200,
-      maxConcurrentActivityTaskExecutions: runActivitySlots,
-    },
-  ]);
+  return config.serves.flatMap((region): WorkerOptions[] => {
+    const slots = new RunSlots();
+    return [
+      {
+        ...common,
+        taskQueue: controlQueue(region),
+        workflowBundle: bundles.control,
+        // The default, by heap size, is thousands for each worker: enough to run out of memory.
+        maxCachedWorkflows: 200,
+        // What waits, waits in the server, where tenants take turns; and no more at once than there are connections.
+        maxConcurrentActivityTaskExecutions: 16,
+      },
+      { ...common, taskQueue: outsideQueue(region), maxConcurrentActivityTaskExecutions: 32 },
+      { ...common, taskQueue: heavyQueue(region), maxConcurrentActivityTaskExecutions: 2 },
+      {
+        ...common,
+        namespace: temporalNamespaceOf(config, region),
+        taskQueue: runQueue(region),
+        workflowBundle: bundles.runs,
+        dataConverter: runDataConverter,
+        // A run that waits is dropped from memory and read again from its history, which is short by design.
+        maxCachedWorkflows: 200,
+        interceptors: { activity: [...common.interceptors.activity, slots.around] },
+        tuner: slots.tuner,
+      },
+    ];
+  });
 }

@@ -15,6 +15,7 @@ import {
 import type { SubjectType } from '../../policies/permission.ts';
 import type { Principal } from '../../policies/principal.ts';
 import { Refusal } from '../../policies/refusal.ts';
+import { giveWay } from '../../temporal/run-slots.ts';
 import { bounded } from './bounded.ts';
 import { among, EgressFailure } from './failure.ts';
 import { type Resolve, resolve as resolveByDns } from './resolver.ts';
@@ -63,6 +64,7 @@ export function egressOf(
   const judged = async <T>(host: string, signal: AbortSignal | null | undefined, act: () => Promise<T>) => {
     try {
       if (!hostAllowed(host, rules.allowedHosts)) throw egressRefusal('host');
+      giveWay();
       return await act();
     } catch (thrown) {
       // What the caller broke off says nothing about the other side.

@@ -5,6 +5,7 @@ import { type Begun, beginCall, endCall, holdTokens, type Turn } from '../../mod
 import { type RunUser, runUser } from '../../models/tenant/run-use.ts';
 import { countTokens, reserveTokens } from '../../models/tenant/token-use.ts';
 import { moreBudget, spentText } from '../../policies/run-budget.ts';
+import { giveWay } from '../../temporal/run-slots.ts';
 import type { Accounting } from '../llm/accounting.ts';
 import { StepFault } from './frame.ts';
 
@@ -20,6 +21,7 @@ export async function onceTokensAreFree<T>(act: () => Promise<T>, signal: AbortS
       return await act();
     } catch (held) {
       if (!(held instanceof TokensHeld)) throw held;
+      giveWay();
       await pause(heldMs, undefined, { signal });
     }
   }

@@ -11,12 +11,12 @@ import { temporal } from '../../temporal/client.ts';
 import { tenantPriority } from '../../temporal/priority.ts';
 import { runDataConverter, temporalNamespaceOf } from '../../temporal/run-namespace.ts';
 import { nextTimes, putRunSchedule } from '../../temporal/run-schedules.ts';
+import { placesInHand } from '../../temporal/run-slots.ts';
 import { installRuntime } from '../../temporal/runtime.ts';
 import { ensureSchedules } from '../../temporal/schedules.ts';
 import { startDiscovery, startOperation } from '../../temporal/start.ts';
 import { startRootRotation } from '../../temporal/start-root-rotation.ts';
 import { wakeWebhooks } from '../../temporal/webhooks.ts';
-import { runActivitySlots } from '../../temporal/worker.ts';
 import {
   deliveriesId,
   discoveryId,
@@ -175,7 +175,7 @@ describe('shares in Temporal', () => {
     await stage.work();
     assert.equal((await ended(free, runId, 200)).state, 'succeeded');
     // docs/fair-shares.md: what a worker has in hand, and twice the weights of the others over one's own.
-    const bound = runActivitySlots + 2 * ((weights.business + weights.team) / weightOfPlan('free'));
+    const bound = placesInHand + 2 * ((weights.business + weights.team) / weightOfPlan('free'));
     assert.ok(before <= bound, `${before} tasks of others were completed before it began; stated: ${bound}`);
     assert.ok(completed > 0);
   }).timeout(300_000);

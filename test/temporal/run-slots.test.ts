@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import { placesInHand } from '../../temporal/run-slots.ts';
+import { begun, ended, type Runner, runner } from '../support/run-stage.ts';
+import { makeWorkflow, type Outside, startOutside } from '../support/run-world.ts';
+import { type Stage, setStage } from '../support/stage.ts';
+import { eventually } from '../support/traces.ts';
+
+describe('places for runs in a worker', () => {
+  const count = 4 * placesInHand;
+  let stage: Stage;
+  let outside: Outside;
+  let waiting: Runner;
+  let other: Runner;
+  before(async () => {
+    [stage, outside] = await Promise.all([setStage(), startOutside()]);
+    await stage.work();
+  });
+  beforeEach(async () => {
+    [waiting, other] = await Promise.all([
+      runner(stage.principal, outside),
+      runner(stage.principal, outside),
+    ]);
+  });
+  after(async () => {
+    await stage.leave();
+    await outside.stop();
+  });
+
+  const begin = async (by: Runner, step: object) => {
+    const workflowId = await makeWorkflow(by.tenantId, { steps: [{ id: 's', ...step }] });
+    return (times: number) => Promise.all(Array.from({ length: times }, () => begun(by, { workflowId })));
+  };
+  const quick = { kind: 'condition', if: 'true' };
+  const succeed = async (by: Runner, runIds: string[]) => {
+    for (const runId of runIds) assert.equal((await ended(by, runId)).state, 'succeeded');
+  };
+
+  it('R10.2 are free for others while more of one tenant’s steps than there are places wait for their tool', async () => {
+    const gate = Promise.withResolvers<undefined>();
+    outside.before.act = () => gate.promise;
+    const { integrationId } = waiting;
+    const slow = await begin(waiting, {
+      kind: 'tool',
+      integrationId,
+      method: 'POST',
+      path: '/slow',
+      body: {},
+    });
+    const runIds = await slow(count);
+    await eventually(async () => assert.equal(outside.effects.size, count), 60);
+    const ofOther = await begin(other, quick);
+    await succeed(other, await ofOther(1));
+    gate.resolve(undefined);
+    await succeed(waiting, runIds);
+  });
+
+  it('R10.2 are free for others while more of one tenant’s steps than there are places are kept by something else', async () => {
+    const gate = Promise.withResolvers<void>();
+    let kept = 0;
+    stage.faults.set(waiting.tenantId, async (name, effect) => {
+      if (name !== 'takeStep') return effect();
+      kept += 1;
+      await gate.promise;
+      return effect();
+    });
+    const stuck = await begin(waiting, quick);
+    const runIds = await stuck(count);
+    await eventually(async () => assert.equal(kept, count), 60);
+    const ofOther = await begin(other, quick);
+    await succeed(other, await ofOther(1));
+    gate.resolve();
+    await succeed(waiting, runIds);
+  });
+});
