@@ -1,8 +1,7 @@
 import type { Book, Budget, Counter, Reservation } from './quota-book.ts';
 import { type Limited, metersOf } from './quotas.ts';
 
-/** Budgets in budgets: of what a child takes, and which limits its parents hold for it already (policies/quota-book.ts). */
-/** What of a budget this is taken from. */
+/** Of what in a budget a child takes this; budgets stand in budgets, and hold limits for what they hold (policies/quota-book.ts). */
 export function poolOf(budget: Budget, meter: Limited): Limited | undefined {
   if (budget[meter]) return meter;
   return budget.tokens && metersOf('tokens').some((each) => each === meter) ? 'tokens' : undefined;

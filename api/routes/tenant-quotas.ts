@@ -73,6 +73,7 @@ export const putTenantQuota = platformWrite({
       throw new Refusal('conflict', 'This limit is one of the organisation’s own, which it changes itself.');
     const { reason: why, ...setting } = body;
     const [before] = await presented(place, found ? [found] : []);
+    insistOnRaise(before?.raised ?? null, setting);
     if (query.dryRun) {
       const [tried] = await presented(place, [wouldBe(found, { id, plan }, setting)]);
       if (!tried) throw notThere();
@@ -94,6 +95,18 @@ export const putTenantQuota = platformWrite({
     };
   },
 });
+
+/** Whoever lowers a limit in a hurry is not to believe that it holds while an older raise still does. */
+function insistOnRaise(
+  raised: ReturnType<typeof presentQuota>['raised'],
+  { amount, raised: said }: QuotaSetting,
+): void {
+  if (!raised || said !== undefined || amount >= Number(raised.to)) return;
+  throw new Refusal(
+    'conflict',
+    `A raise to ${raised.to} holds until ${raised.until}, so ${amount} would hold only then. Send "raised": null to end the raise now, or the raise as it is to keep it.`,
+  );
+}
 
 const quotasIn = (place: Place, id?: string): Promise<Row[]> => askIn(place)(quotaList(place.tenantId, id));
 

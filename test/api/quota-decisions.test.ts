@@ -59,6 +59,14 @@ describe('decisions on requests for more', () => {
     );
     assert.deepEqual(await inbox('waiting'), []);
     await eventually(async () => assert.deepEqual(await limitNow(), { amount: 100, raised: 500 }));
+    // Whoever lowers the limit meanwhile is told that it would not hold yet.
+    const path = `/v1/tenants/${acme.tenant.id}/quotas/plan.runs`;
+    const lowered = await operator().call<{ detail: string }>('PUT', path, { amount: 50, reason: 'Abuse' });
+    assert.equal(lowered.status, 409);
+    assert.match(
+      lowered.body.detail,
+      /A raise to 500 holds until .* Send "raised": null to end the raise now/,
+    );
     const seen = await read(body.id);
     assert.deepEqual([seen.decidedBy, seen.decisionReason], ['operator', 'For the launch']);
     // The same again is answered as made; another is not.
