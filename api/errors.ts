@@ -68,7 +68,7 @@ export function problemOf(thrown: unknown, requestId: string, explanation?: stri
 }
 
 /** What the pages at /docs/problems/ are made from. */
-export const problemCodes = [
-  ...Object.entries(problems).map(([code, { status, title }]) => ({ code, status, title })),
-  { code: 'internal', status: 500, title: 'Something went wrong on our side' },
-];
+export const problemCodes = Object.entries({
+  ...problems,
+  internal: { status: 500, title: 'Something went wrong on our side' },
+}).map(([code, told]) => ({ ...told, code: code as RefusalCode | 'internal' })); // Object.entries widens the keys

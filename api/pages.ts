@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { RequestHandler } from 'express';
 import { Refusal } from '../policies/refusal.ts';
 import { problemCodes } from './errors.ts';
+import { problemHelp } from './problem-help.ts';
 
 /** The pages the API itself serves; they load their script from a file, so that no inline script need be allowed. */
 const read = (name: string) => readFileSync(new URL(`./pages/${name}`, import.meta.url), 'utf8');
@@ -33,7 +34,12 @@ export const problemPage: RequestHandler = (request, response) => {
   const problem = problemCodes.find((each) => each.code === request.params.code);
   if (!problem) throw new Refusal('not-found', 'There is no such problem.');
   const { code, status, title } = problem;
+  const help = problemHelp[code];
   response.type('text/plain').send(`${code}: ${title} (HTTP ${status}).
+
+When: ${help.when}
+
+What to do: ${help.remedy}
 
 The member "detail" of the answer says what was wrong this time, and "errors", where there is one, lists every fault
 with a JSON pointer. Ask about an answer by its "requestId".
