@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { availableParallelism } from 'node:os';
 import type {
-  ActivityInterceptorsFactory,
+  ActivityInterceptors,
   ActivitySlotInfo,
   CustomSlotSupplier,
   SlotPermit,
@@ -61,13 +61,14 @@ export class RunSlots implements CustomSlotSupplier<ActivitySlotInfo> {
   }
 
   /** Around every activity of this worker; what it does within may give way. */
-  readonly around: ActivityInterceptorsFactory = () => ({
+  readonly around = (): ActivityInterceptors => ({
     inbound: {
       execute: async (input, next) => {
-        let aside = false;
+        const own = { aside: false, over: false };
         const giveWay = () => {
-          if (aside) return;
-          aside = true;
+          // What goes on after its activity has ended holds no place any more.
+          if (own.aside || own.over) return;
+          own.aside = true;
           this.aside += 1;
           this.admitNext();
         };
@@ -77,7 +78,8 @@ export class RunSlots implements CustomSlotSupplier<ActivitySlotInfo> {
         } finally {
           clearTimeout(slow);
           // Until its slot is released it counts again, for a moment.
-          if (aside) this.aside -= 1;
+          if (own.aside) this.aside -= 1;
+          own.over = true;
         }
       },
     },

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import { placesInHand } from '../../temporal/run-slots.ts';
+import { AsyncResource } from 'node:async_hooks';
+import { setImmediate as pass } from 'node:timers/promises';
+import { giveWay, placesInHand, RunSlots } from '../../temporal/run-slots.ts';
 import { begun, ended, type Runner, runner } from '../support/run-stage.ts';
 import { makeWorkflow, type Outside, startOutside } from '../support/run-world.ts';
 import { type Stage, setStage } from '../support/stage.ts';
@@ -70,5 +72,57 @@ describe('places for runs in a worker', () => {
     await succeed(other, await ofOther(1));
     gate.resolve();
     await succeed(waiting, runIds);
+  });
+
+  /** How many places there are just now. */
+  async function free(slots: RunSlots): Promise<number> {
+    const { signal, abort } = abortable();
+    let count = 0;
+    const asked = Array.from({ length: 4 * placesInHand }, () =>
+      slots.reserveSlot(undefined, signal).then(
+        () => {
+          count += 1;
+        },
+        () => {},
+      ),
+    );
+    await pass();
+    const found = count;
+    abort();
+    await Promise.all(asked);
+    for (let at = 0; at < found; at++) slots.releaseSlot();
+    return found;
+  }
+  const abortable = () => {
+    const controller = new AbortController();
+    return { signal: controller.signal, abort: () => controller.abort() };
+  };
+
+  it('R10.2 are as many after what went wrong as before: calls that go on, failures, polls that were called off', async () => {
+    const slots = new RunSlots();
+    const late: (() => void)[] = [];
+    const act = async (what: () => Promise<unknown>) => {
+      await slots.reserveSlot(undefined, new AbortController().signal);
+      const input = { args: [], headers: {} };
+      await slots
+        .around()
+        .inbound?.execute?.(input, what)
+        .catch(() => {});
+      slots.releaseSlot();
+    };
+    assert.equal(await free(slots), placesInHand);
+    for (let times = 0; times < 3 * placesInHand; times++) {
+      await act(async () => {
+        late.push(AsyncResource.bind(giveWay));
+      });
+      await act(async () => {
+        giveWay();
+        giveWay();
+        throw new Error('on purpose');
+      });
+    }
+    for (const each of late) each();
+    assert.equal(await free(slots), placesInHand);
+    assert.equal(slots.tryReserveSlot(), null);
   });
 });
