@@ -151,7 +151,7 @@ export function overText(facts: OverFacts): Text {
       : [`What was restricted because of the limit of ${limit} is over.`]),
     ...(said.length > 0 ? ['', 'No longer:', ...new Set(said)] : []),
   ];
-  return { subject: `Over: ${limit}`, text: lines.join('\n') };
+  return { subject: `No longer ${why ? 'near the limit' : 'restricted'}: ${limit}`, text: lines.join('\n') };
 }
 
 /** What looked like abuse is about somebody, and about no limit. */
@@ -165,7 +165,7 @@ export function abuseText(told: 'begun' | 'ended', { restrictions, scopeName }: 
   const whose = all[0] ? whoseInWords(all[0].scope, scopeName) : '';
   if (told === 'ended')
     return {
-      subject: `Over: ${measures}${whose}`,
+      subject: `No longer restricted: ${measures}${whose}`,
       text: ['What we told you is over. It was:', ...reasonsFor].join('\n'),
     };
   const todo = all.flatMap((each) => [

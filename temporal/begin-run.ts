@@ -15,7 +15,7 @@ import { inputFaults } from '../policies/run-input.ts';
 import { namedIn, type RunPlan, rootWorkflow } from '../policies/run-plan.ts';
 import type { Settings } from '../policies/setting-inheritance.ts';
 import { settingsFrom } from '../policies/setting-inheritance.ts';
-import { startRun } from './runs.ts';
+import { startRun, terminateRun } from './runs.ts';
 
 /**
  * How every run begins, whoever asks: checked, pinned, stored, and started before the transaction one is in commits
@@ -79,10 +79,16 @@ export async function beginRun(sql: Sql, place: Located, asked: Asked): Promise<
   // A limit that is used up says more than the restriction that follows from it.
   await insistAllowed(sql, 'start a run', doer);
   await startRun({ tenantId, region, runId: id, round: 1, principal, weight });
-  // Only now, so that nobody waits for Temporal's answer to another; one who is too late leaves a workflow without a run.
-  await takeStartingTurn(sql);
-  await refuseOver(sql, atOnce.most, atOnce);
-  if (fits) await holdRound(sql, round);
+  try {
+    // Only now, so that nobody waits for Temporal's answer to another.
+    await takeStartingTurn(sql);
+    await refuseOver(sql, atOnce.most, atOnce);
+    if (fits) await holdRound(sql, round);
+  } catch (refusal) {
+    // Who is too late leaves no workflow that would look for its run; should this fail, it gives up by itself.
+    await terminateRun({ tenantId, region, runId: id }, 'The run was refused.').catch(() => {});
+    throw refusal;
+  }
   return id;
 }
 

@@ -1,9 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { Context } from '@temporalio/activity';
 import { schemaOf } from '../models/ids.ts';
 import { readInTenant } from '../models/scope.ts';
 import { placeOf } from '../models/system/tenant.ts';
 import { isRunEnded, type RunState } from '../policies/run.ts';
 import type { AskedRun } from './admission.ts';
+import { giveWay } from './run-slots.ts';
 
 /**
  * A run's workflow is started by the very transaction that stores the run, or begins a round of it, before it commits
@@ -20,7 +22,8 @@ export async function runAsked(tenantId: string, runId: string, round = 1): Prom
     text: `SELECT state, principal, request_id FROM ${schemaOf(tenantId)}.runs WHERE id = $1 AND round >= $2`,
     values: [runId, round],
   };
-  for (const deadline = Date.now() + patienceMs; ; await pause(lookMs)) {
+  const { cancellationSignal: signal } = Context.current();
+  for (const deadline = Date.now() + patienceMs; ; await pause(lookMs, undefined, { signal })) {
     const [rows] = await readInTenant(place, [statement]);
     const [row] = rows ?? [];
     if (row) {
@@ -31,5 +34,6 @@ export async function runAsked(tenantId: string, runId: string, round = 1): Prom
       };
     }
     if (Date.now() > deadline) return undefined;
+    giveWay();
   }
 }

@@ -70,9 +70,12 @@ export async function nudgeRun({ tenantId, region, runId }: WhichRun): Promise<v
   await unlessOver(() => handleOf({ tenantId, region, runId }).signal(lookSignal));
 }
 
-/** Without a last word: for a tenant whose key is about to go, after which no worker could run it to its end. */
-export async function terminateRun(run: WhichRun): Promise<void> {
-  await unlessOver(() => handleOf(run).terminate('The tenant was deleted.'));
+/**
+ * Without a last word: for a tenant whose key is about to go, after which no worker could run it to its end, and for what
+ * was started and will not be stored.
+ */
+export async function terminateRun(run: WhichRun, why: string): Promise<void> {
+  await unlessOver(() => handleOf(run).terminate(why));
 }
 
 async function unlessOver(act: () => Promise<unknown>): Promise<void> {

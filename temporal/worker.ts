@@ -126,7 +126,8 @@ function optionsOf(
         dataConverter: runDataConverter,
         // A run that waits is dropped from memory and read again from its history, which is short by design.
         maxCachedWorkflows: 200,
-        interceptors: { activity: [...common.interceptors.activity, slots.around] },
+        // Outermost, for admission waits as well.
+        interceptors: { activity: [slots.around, ...common.interceptors.activity] },
         tuner: slots.tuner,
       },
     ];

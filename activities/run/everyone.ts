@@ -8,7 +8,8 @@ import type { RunPlace } from './frame.ts';
  * their next step as well; those that wait have to be told.
  */
 export const tellRuns = (place: RunPlace): Promise<void> => forEachRun(place, nudgeRun);
-export const endRuns = (place: RunPlace): Promise<void> => forEachRun(place, terminateRun);
+export const endRuns = (place: RunPlace): Promise<void> =>
+  forEachRun(place, (run) => terminateRun(run, 'The tenant was deleted.'));
 
 const atOnceMax = 8;
 

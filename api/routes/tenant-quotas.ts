@@ -8,6 +8,7 @@ import { quotaList } from '../../models/tenant/quota-list.ts';
 import { askIn, foresee } from '../../models/tenant/quota-overview.ts';
 import { type PlanLimit, planLimitNames, planLimits, planQuotaId } from '../../policies/quotas.ts';
 import { Refusal } from '../../policies/refusal.ts';
+import { endErrands } from '../errands.ts';
 import { followLimits } from '../limits-changed.ts';
 import { platformRead, platformWrite } from '../platform-route.ts';
 import { etag } from '../present.ts';
@@ -80,7 +81,11 @@ export const putTenantQuota = platformWrite({
       return { status: 200, body: tried, unchanged: true };
     }
     // In the organisation's own database, and committed at once: the same asked again comes to the same.
-    const set = await setQuota(place, { id, plan: found ? undefined : plan, now: new Date() }, setting);
+    const { quota: set, ended } = await setQuota(
+      place,
+      { id, plan: found ? undefined : plan, now: new Date() },
+      setting,
+    );
     const [after] = await presented(place, set ? [set] : []);
     if (!after) throw notThere();
     return {
@@ -89,6 +94,7 @@ export const putTenantQuota = platformWrite({
       headers: etag(after.version),
       audit: { id, tenantId, reason: why, before: before ? saidOf(before) : {}, after: saidOf(after) },
       afterCommit: async () => {
+        await endErrands({ tenantId, kind: 'raise-quota', operationIds: ended });
         await inTenant(place, ({ sql }) => settleLimits(sql));
         await followLimits(place);
       },
@@ -101,6 +107,12 @@ function insistOnRaise(
   raised: ReturnType<typeof presentQuota>['raised'],
   { amount, raised: said }: QuotaSetting,
 ): void {
+  if (said && said.to <= amount) {
+    const detail = `A raise gives more for a time than the ${amount} that hold for good; leave it out, or raise to more.`;
+    throw new Refusal('unprocessable', detail, {
+      errors: [{ pointer: '/raised/to', code: 'too-small', detail: `must be more than ${amount}` }],
+    });
+  }
   if (!raised || said !== undefined || amount >= Number(raised.to)) return;
   throw new Refusal(
     'conflict',

@@ -71,12 +71,19 @@ export async function setQuota(
   place: Place,
   { id, plan, now }: { id: string; plan: PlanLimit | undefined; now: Date },
   setting: QuotaSetting,
-): Promise<Row | undefined> {
+): Promise<{ quota: Row | undefined; ended: string[] }> {
   const schema = schemaOf(place.tenantId);
   const { hard = null, unreachable = null, raised } = setting;
   const lock = "SELECT pg_advisory_xact_lock(hashtext('quotas'), hashtext(current_setting('app.tenant')))";
   const statements: Statement[] = [{ text: lock, values: [] }];
   if (plan) statements.push(...makeStatements(`${schema}.`, id, plan, now));
+  // Who sets a raise, or takes it back, ends what was granted for a time; the requests' errands say so.
+  const granted = statements.push({
+    text: `UPDATE ${schema}.quota_requests SET granted_until = now()
+           WHERE $2::boolean AND quota_id = $1 AND state = 'approved' AND raised_at IS NOT NULL AND granted_until > now()
+           RETURNING operation_id`,
+    values: [id, String(raised !== undefined)],
+  });
   statements.push({
     text: `UPDATE ${schema}.quotas SET amount = $2, origin = 'operator', hard = coalesce($3::boolean, hard),
         unreachable = coalesce($4, unreachable),
@@ -89,7 +96,8 @@ export async function setQuota(
     ],
   });
   const results = await decideInTenant(place, [...statements, quotaList(place.tenantId, id)]);
-  return results.at(-1)?.[0];
+  const ended = (results[granted - 1] ?? []).map((row) => String(row.operation_id));
+  return { quota: results.at(-1)?.[0], ended };
 }
 
 /** It begins with what was used; nothing happens where it is there already. */

@@ -64,7 +64,7 @@ export async function raise(sql: Sql, id: string): Promise<Raised> {
 async function carryOut(sql: Sql, request: Request): Promise<void> {
   if (request.granted_until) {
     await sql('UPDATE quota_requests SET raised_at = now() WHERE id = $1', [request.id]);
-    await applyRaises(sql, request.quota_id);
+    await applyRaises(sql, request.quota_id, 'unless more holds', request);
   } else {
     await sql(
       `UPDATE quota_requests r SET raised_at = now(), previous = jsonb_build_object('amount', q.amount, 'origin', q.origin)
@@ -99,7 +99,7 @@ export async function settle(
 
 async function endAs(sql: Sql, request: Request, outcome: RequestState): Promise<void> {
   await sql('UPDATE quota_requests SET state = $2, ended_at = now() WHERE id = $1', [request.id, outcome]);
-  if (request.raised_at) await applyRaises(sql, request.quota_id);
+  if (request.raised_at) await applyRaises(sql, request.quota_id, 'if it holds', request);
   // Of a raise without an end everything was said when it began.
   if (outcome === 'approved') return;
   const action =
@@ -127,14 +127,25 @@ export async function takeBack(sql: Sql, id: string, outcome: 'failed' | 'withdr
   return true;
 }
 
-async function applyRaises(sql: Sql, quotaId: string): Promise<void> {
+/** What an operator has set by hand stays: a grant does not lower it, and the end of one does not end it. */
+const applied = {
+  'unless more holds': 'NOT coalesce(q.raised_until > now() AND q.raised_to > $2, false)',
+  'if it holds': 'q.raised_to = $2 AND q.raised_until = $3',
+};
+
+async function applyRaises(
+  sql: Sql,
+  quotaId: string,
+  when: keyof typeof applied,
+  { granted, granted_until }: Pick<Request, 'granted' | 'granted_until'>,
+): Promise<void> {
   await sql(
     `UPDATE quotas q SET version = version + 1, updated_at = now(), (raised_to, raised_until) = (
        SELECT granted, granted_until FROM quota_requests r
        WHERE r.quota_id = q.id AND r.state = 'approved' AND r.raised_at IS NOT NULL AND r.granted_until > now()
        ORDER BY granted DESC, granted_until DESC LIMIT 1)
-     WHERE id = $1`,
-    [quotaId],
+     WHERE id = $1 AND ($3::timestamptz IS NULL OR ${applied[when]})`,
+    [quotaId, granted, granted_until],
   );
 }
 

@@ -61,7 +61,7 @@ describe('what is told of a limit that is reached', () => {
       data.restrictions?.map(({ measure }) => measure),
       ['refuse', 'slow'],
     );
-    assert.equal(title, 'Over: 100,000 tokens a month');
+    assert.equal(title, 'No longer near the limit: 100,000 tokens a month');
     const mail = await mailed(2);
     assert.match(mail.text, /It was raised\.\n10,000 of 100,000 tokens a month are used\./);
     assert.match(mail.text, /- nothing new begins\n- slowed down/);
@@ -82,7 +82,10 @@ describe('what is told of a limit that is reached', () => {
     const reached = 'quota.threshold: A limit is reached: 900 tokens a day; nothing new begins';
     assert.deepEqual(await kinds(), [reached]);
     assert.equal((await acme.call('PATCH', path, { amount: 5_000 })).status, 200);
-    assert.deepEqual(await kinds(), [reached, 'quota.resolved: Over: 5,000 tokens a day']);
+    assert.deepEqual(await kinds(), [
+      reached,
+      'quota.resolved: No longer near the limit: 5,000 tokens a day',
+    ]);
   });
 
   it('R5.4 is one notice of all measures where no threshold is crossed with them, and says whose limit it is by name', async () => {

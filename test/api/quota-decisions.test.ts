@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { closeDatabases } from '../../models/databases.ts';
+import { inTenant } from '../../models/scope.ts';
 import { closeTemporal } from '../../temporal/client.ts';
 import { operator } from '../support/client.ts';
 import { notified } from '../support/near-limits.ts';
-import { type KeyHolder, signedInPerson, useSharedModels } from '../support/people.ts';
+import { type KeyHolder, placed, signedInPerson, useSharedModels } from '../support/people.ts';
 import { inDays, type Requested, requesting, wish } from '../support/quota-requests.ts';
 import { follow, type Member, member } from '../support/tenants.ts';
 import { eventually } from '../support/traces.ts';
@@ -82,6 +83,42 @@ describe('decisions on requests for more', () => {
     await decide(lasting.body.id, { verdict: 'approve', reason: 'Fine' });
     await eventually(async () => assert.deepEqual(await limitNow(), { amount: 300, raised: null }));
     assert.equal((await admin.call('DELETE', `/v1/quota-requests/${lasting.body.id}`)).status, 409);
+  });
+
+  it('R5.3 end when an operator raises by hand or ends the raise, and never lower or end what was set by hand', async () => {
+    const { ask, decide, limitNow, becomes } = requesting(acme.tenant.id, admin);
+    type Set = { limit: number; errors?: { pointer: string }[] };
+    const set = (body: object) =>
+      operator().call<Set>('PUT', `/v1/tenants/${acme.tenant.id}/quotas/plan.runs`, {
+        ...{ amount: 100, reason: 'agreed' },
+        ...body,
+      });
+    const grant = async (amount: number) => {
+      const { body } = await ask({ ...wish, amount, until: inDays(20) });
+      assert.equal((await decide(body.id, { verdict: 'approve', reason: 'Fine' })).status, 200);
+      return body;
+    };
+    const first = await grant(900);
+    await eventually(async () => assert.deepEqual(await limitNow(), { amount: 100, raised: 900 }));
+    const byHand = { to: 600, until: inDays(5) };
+    assert.equal((await set({ raised: byHand })).body.limit, 600);
+    await becomes(first.id, 'reverted');
+    await follow(first.operationId);
+    assert.deepEqual(await limitNow(), { amount: 100, raised: 600 });
+
+    const second = await grant(300);
+    const raisedAt = async () => {
+      const [row] = await inTenant(await placed(acme.tenant.id), ({ sql }) =>
+        sql<{ at: Date | null }>('SELECT raised_at AS at FROM quota_requests WHERE id = $1', [second.id]),
+      );
+      return row?.at;
+    };
+    await eventually(async () => assert.ok(await raisedAt()));
+    assert.deepEqual(await limitNow(), { amount: 100, raised: 600 });
+    assert.equal((await set({ raised: null })).body.limit, 100);
+    await becomes(second.id, 'reverted');
+    const less = await set({ raised: { to: 100, until: inDays(5) } });
+    assert.deepEqual([less.status, less.body.errors?.[0]?.pointer], [422, '/raised/to']);
   });
 
   it('R5.3 can be refused, and taken back while they wait', async () => {

@@ -130,7 +130,7 @@ What you can do:
 
   it('R5.3 R5.4 says why it is over, and what is restricted no longer', () => {
     const { subject, text } = overText({ ...facts, why: 'raised', restrictions: [restriction] });
-    assert.equal(subject, 'Over: 2,000,000 tokens a month');
+    assert.equal(subject, 'No longer near the limit: 2,000,000 tokens a month');
     assert.match(
       text,
       /It was raised\.\n1,650,000 of 2,000,000 tokens a month are used\.\n\nNo longer:\n- slowed down$/,
@@ -160,7 +160,7 @@ What you can do:
     assert.match(text, /revoke it/);
     assert.match(
       abuseText('ended', { restrictions: [spike], scopeName: 'Nightly' }).subject,
-      /^Over: .* Nightly$/,
+      /^No longer restricted: .* Nightly$/,
     );
   });
 

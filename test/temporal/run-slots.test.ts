@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import { AsyncResource } from 'node:async_hooks';
 import { setImmediate as pass } from 'node:timers/promises';
+import { WorkflowClient } from '@temporalio/client';
+import { config } from '../../models/databases.ts';
+import { newId } from '../../models/ids.ts';
+import { inTenant } from '../../models/scope.ts';
+import { temporal } from '../../temporal/client.ts';
+import { temporalNamespaceOf } from '../../temporal/run-namespace.ts';
 import { giveWay, placesInHand, RunSlots } from '../../temporal/run-slots.ts';
+import { startRun } from '../../temporal/runs.ts';
+import { runWorkflowId } from '../../workflows/run-registry.ts';
+import { placed } from '../support/people.ts';
 import { begun, ended, type Runner, runner } from '../support/run-stage.ts';
 import { makeWorkflow, type Outside, startOutside } from '../support/run-world.ts';
 import { type Stage, setStage } from '../support/stage.ts';
@@ -72,6 +81,34 @@ describe('places for runs in a worker', () => {
     await succeed(other, await ofOther(1));
     gate.resolve();
     await succeed(waiting, runIds);
+  });
+
+  it('R10.2 are free for others while more runs than there are places wait for what nobody asked for', async () => {
+    const { tenantId, principal } = waiting;
+    for (let at = 0; at < count; at++)
+      await startRun({ tenantId, region: 'eu', runId: newId('run'), round: 1, principal, weight: 1 });
+    const ofOther = await begin(other, quick);
+    const [runId = ''] = await ofOther(1);
+    // Each of those is looked for for 20 s.
+    assert.equal((await ended(other, runId, 10)).state, 'succeeded');
+  });
+
+  it('R10.2 are not taken by runs that were started and then refused', async () => {
+    const place = await placed(waiting.tenantId);
+    const most = 2;
+    await inTenant(place, ({ sql }) => sql("UPDATE quotas SET amount = $1 WHERE id = 'plan.runs'", [most]));
+    const workflowId = await makeWorkflow(waiting.tenantId, { steps: [{ id: 's', ...quick }] });
+    const begun10 = await Promise.allSettled(
+      Array.from({ length: 10 }, () => begun(waiting, { workflowId })),
+    );
+    assert.equal(begun10.filter(({ status }) => status === 'fulfilled').length, most);
+    const { connection } = temporal();
+    const client = new WorkflowClient({ connection, namespace: temporalNamespaceOf(config(), 'eu') });
+    const open = async () => {
+      const query = `ExecutionStatus = 'Running' AND WorkflowId STARTS_WITH '${runWorkflowId(waiting.tenantId, '')}'`;
+      return (await client.count(query)).count;
+    };
+    await eventually(async () => assert.equal(await open(), 0), 10);
   });
 
   /** How many places there are just now. */
