@@ -167,8 +167,18 @@ async function deliver(folder: Folder, names: string[]): Promise<Set<string>> {
   };
   await Promise.all(Array.from({ length: tenantsAtOnce }, inTurn));
   const delivered = names.filter((name) => !undelivered.has(name));
-  for (const name of delivered) removeFile(folder, name);
-  return new Set(delivered);
+  return new Set(delivered.filter((name) => removed(folder, name)));
+}
+
+/** One that cannot be removed is offered again, and taken for what it is. */
+function removed(folder: Folder, name: string): boolean {
+  try {
+    removeFile(folder, name);
+    return true;
+  } catch (error) {
+    log.error({ folder: folder.id, name, error: String(error) }, 'a file of usage could not be removed');
+    return false;
+  }
 }
 
 async function give(tenantId: string, readings: Reading[]): Promise<boolean> {

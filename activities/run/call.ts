@@ -63,7 +63,7 @@ async function prepared(held: Held, input: CallInput, about: About): Promise<Rea
   const { agentId, version } = agent;
   const row = { path, number, kind: 'call', agentId, version } as const;
   try {
-    insistWithin(held.run);
+    await insistWithin(held, path);
     const call = await callAt(held, path, agent.definition);
     const begun = await enter(held, { ...row, input: { name: call.name, input: call.input } }, true);
     const { effect } = begun;

@@ -84,7 +84,7 @@ async function readyTool(held: Held, step: WorkflowStep, about: About): Promise<
   if (step.kind !== 'tool') throw new Error(`bug: a step of kind ${step.kind} is taken as a tool`);
   const { path, number, scope, by, runId } = about;
   const { integrationId, method, timeoutSeconds } = step;
-  insistWithin(held.run);
+  await insistWithin(held, path);
   const body = step.body === undefined ? {} : { body: filledJson(step.body, scope) };
   const call = { integrationId, method, path: filled(step.path, scope), ...body };
   const begun = await enter(held, { path, number, kind: 'tool', input: call }, true);

@@ -25,7 +25,7 @@ import {
 } from './frame.ts';
 import { toolsFor } from './tools.ts';
 import { onceTokensAreFree, turnAccounting } from './turn-tokens.ts';
-import { insistWithin } from './within.ts';
+import { insistOwnLimits, insistWithin } from './within.ts';
 
 /** One turn of an agent's model. Its answer and what it cost are recorded together, once. */
 export type TurnInput = RunStep & {
@@ -74,9 +74,13 @@ async function prepared(held: Held, input: TurnInput, place: RunPlace): Promise<
     const brief = await beganWith(held, row, agent);
     if (!brief) return await skipStep(held, row);
     const { messages, rows } = await saidSoFar(held, path, brief);
-    insistWithin(held.run);
-    insistOwnLimits(agent, rows);
-    await enter(held, { path: turnPath(input), number, kind: 'turn', agentId, version }, true);
+    const own = turnPath(input);
+    await insistWithin(held, own);
+    insistOwnLimits(
+      agent,
+      rows.filter((each) => each.path !== own),
+    );
+    await enter(held, { path: own, number, kind: 'turn', agentId, version }, true);
     return { place, agent, brief, messages };
   } catch (error) {
     return refuseToBegin(held, row, error);
@@ -105,17 +109,6 @@ async function beganWith(held: Held, row: AgentRow, agent: Agent): Promise<Brief
   if (!brief) return undefined;
   await beginStep(sql, keyring, run.id, { ...row, input: brief });
   return brief;
-}
-
-function insistOwnLimits({ definition: { limits } }: Agent, rows: { tokens: number; state: string }[]): void {
-  if (rows.length >= limits.steps)
-    throw new StepFault('limit-steps', `This agent may take ${limits.steps} steps, and has taken as many.`);
-  const tokens = rows.reduce((sum, row) => sum + row.tokens, 0);
-  if (tokens >= limits.tokens)
-    throw new StepFault(
-      'limit-tokens',
-      `This agent may use ${limits.tokens} tokens, and has used ${tokens}.`,
-    );
 }
 
 function promptOf({ agent, messages }: Ready, input: TurnInput, by: Principal): ModelCall {

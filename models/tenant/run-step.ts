@@ -139,6 +139,14 @@ export async function beginStep(sql: Sql, keyring: Keyring, runId: string, step:
   return begun;
 }
 
+export async function isUnderWay(sql: Sql, runId: string, path: string): Promise<boolean> {
+  const rows = await sql(
+    "SELECT FROM run_steps WHERE run_id = $1 AND path = $2 AND state IN ('running', 'waiting')",
+    [runId, path],
+  );
+  return rows.length > 0;
+}
+
 export type Ending = {
   path: string;
   state: 'done' | 'failed' | 'skipped';
