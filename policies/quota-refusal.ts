@@ -30,6 +30,9 @@ function roomAgainAt(counter: Counter, wanted: number, now: Date): Date | undefi
 // When nobody can know when there is room, asking again after so long does no harm.
 const patienceSeconds = 10;
 
+const secondsUntil = (resetsAt: Date | undefined, now: Date): number =>
+  resetsAt ? Math.max(1, Math.ceil((resetsAt.getTime() - now.getTime()) / 1_000)) : patienceSeconds;
+
 export function refusalOf(refused: Refused, now: Date): Refusal {
   if ('over' in refused) return isOver();
   if ('parent' in refused) return overBudget(refused);
@@ -43,9 +46,7 @@ export function refusalOf(refused: Refused, now: Date): Refusal {
     'quota-exceeded',
     `${noRoom({ counter, wanted: amountInWords(wanted, unitOf(meter)), never, resetsAt }, now)} use less, or get more with ${more}.`,
     {
-      retryAfterSeconds: resetsAt
-        ? Math.max(1, Math.ceil((resetsAt.getTime() - now.getTime()) / 1_000))
-        : patienceSeconds,
+      ...(!never && { retryAfterSeconds: secondsUntil(resetsAt, now) }),
       extra: {
         quota: {
           id: rule.id,

@@ -69,15 +69,16 @@ export const heldByOf = (restriction: Restriction): HeldBy => ({
 });
 
 /** What ends it. */
-export function whatToDo({ id, cause, madeBy, until, quotaId }: Restriction): string {
+export function whatToDo({ id, cause, measure, madeBy, until, quotaId }: Restriction): string {
   const end = until ? `It ends by itself at ${until.toISOString()}` : 'It ends by itself when less is used';
   const lift =
     madeBy === 'tenant'
       ? `an administrator can lift it (DELETE /v1/usage-restrictions/${id})`
       : 'operators of the platform can lift it';
+  const room = measure === 'refuse' && cause === 'limit' ? ', which makes no room in a hard limit' : '';
   const more =
     cause === 'limit' ? moreOf(quotaId ?? '') : 'if the key or account is in other hands, revoke it';
-  return `${end}; ${lift}; ${more}.`;
+  return `${end}; ${lift}${room}; ${more}.`;
 }
 
 const moreOf = (quotaId: string): string =>
