@@ -30,19 +30,18 @@ export class RunSlots implements CustomSlotSupplier<ActivitySlotInfo> {
   };
   private taken = 0;
   private aside = 0;
-  private readonly waiting = new Set<{ admit: () => void }>();
+  private readonly waiting = new Set<() => void>();
 
   async reserveSlot(_: unknown, signal: AbortSignal): Promise<SlotPermit> {
     signal.throwIfAborted();
     if (this.hasRoom()) return this.take();
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const waiting = { admit: resolve };
     const giveUp = () => {
-      this.waiting.delete(waiting);
+      this.waiting.delete(resolve);
       reject(signal.reason);
     };
     signal.addEventListener('abort', giveUp, { once: true });
-    this.waiting.add(waiting);
+    this.waiting.add(resolve);
     await promise;
     signal.removeEventListener('abort', giveUp);
     return {};
@@ -95,11 +94,11 @@ export class RunSlots implements CustomSlotSupplier<ActivitySlotInfo> {
   }
 
   private admitNext(): void {
-    for (const waiting of this.waiting) {
+    for (const admit of this.waiting) {
       if (!this.hasRoom()) return;
-      this.waiting.delete(waiting);
+      this.waiting.delete(admit);
       this.take();
-      waiting.admit();
+      admit();
     }
   }
 }

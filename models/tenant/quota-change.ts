@@ -4,7 +4,7 @@ import type { Row, Statement } from '../batch.ts';
 import { newId, schemaOf } from '../ids.ts';
 import type { Place, Sql } from '../scope.ts';
 import { decideInTenant } from '../scope.ts';
-import { lockRules, ruleColumns, ruleOf } from './quota.ts';
+import { lockRules, lockToChange, ruleColumns, ruleOf } from './quota.ts';
 import { quotaList } from './quota-list.ts';
 import { startStatement } from './quota-start.ts';
 
@@ -74,8 +74,7 @@ export async function setQuota(
 ): Promise<{ quota: Row | undefined; ended: string[] }> {
   const schema = schemaOf(place.tenantId);
   const { hard = null, unreachable = null, raised } = setting;
-  const lock = "SELECT pg_advisory_xact_lock(hashtext('quotas'), hashtext(current_setting('app.tenant')))";
-  const statements: Statement[] = [{ text: lock, values: [] }];
+  const statements: Statement[] = [{ text: `SELECT ${lockToChange}`, values: [] }];
   if (plan) statements.push(...makeStatements(`${schema}.`, id, plan, now));
   // Who sets a raise, or takes it back, ends what was granted for a time; the requests' errands say so.
   const granted = statements.push({

@@ -3,6 +3,7 @@ import { decidedWithinDays, planLimitOf, type RequestState } from '../../policie
 import { auditInTenant } from '../audit.ts';
 import type { Sql } from '../scope.ts';
 import { tell } from './notification.ts';
+import { lockRules } from './quota.ts';
 import type { Decider } from './quota-request.ts';
 import { queueWebhook } from './webhook.ts';
 
@@ -32,7 +33,7 @@ type Request = {
 
 /** In turn with everything that changes limits. */
 async function locked(sql: Sql, id: string): Promise<Request | undefined> {
-  await sql("SELECT pg_advisory_xact_lock(hashtext('quotas'), hashtext(current_setting('app.tenant')))");
+  await lockRules(sql, 'to change');
   const lapse = `created_at + make_interval(days => ${decidedWithinDays})`;
   const [row] = await sql<Request>(
     `SELECT id, operation_id, quota_id, amount, owner_id, state, decided_by, decision_reason, granted, granted_until,

@@ -64,9 +64,12 @@ export async function rulesOn(sql: Sql, meters: Iterable<Limited>): Promise<Quot
  * Taken before everything else; answers the time by the database's clock.
  */
 export async function lockRules(sql: Sql, how: 'to change' | 'to apply'): Promise<Date> {
-  const lock = `pg_advisory_xact_lock${how === 'to apply' ? '_shared' : ''}`;
-  const [row] = await sql<{ now: Date }>(`SELECT ${lock}(${rulesLock}), clock_timestamp() AS now`);
+  const lock = how === 'to apply' ? lockToApply : lockToChange;
+  const [row] = await sql<{ now: Date }>(`SELECT ${lock}, clock_timestamp() AS now`);
   return row?.now ?? new Date();
 }
 
-const rulesLock = `hashtext('quotas'), hashtext(current_setting('app.tenant'))`;
+const rulesLock = `(hashtext('quotas'), hashtext(current_setting('app.tenant')))`;
+const lockToApply = `pg_advisory_xact_lock_shared${rulesLock}`;
+/** For a change that is one batch of statements. */
+export const lockToChange = `pg_advisory_xact_lock${rulesLock}`;

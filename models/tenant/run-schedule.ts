@@ -1,10 +1,11 @@
 import { Refusal } from '../../policies/refusal.ts';
 import type { RunLabels } from '../../policies/run.ts';
 import type { RunOverlap, StartTarget } from '../../policies/run-start.ts';
-import type { Row, Statement } from '../batch.ts';
+import type { Statement } from '../batch.ts';
 import { newId, schemaOf } from '../ids.ts';
 import type { Keyring } from '../keyring.ts';
 import type { Sql } from '../scope.ts';
+import { sealedJson } from '../sealed-json.ts';
 import type { Visible } from '../visible.ts';
 import type { StartOwner } from './trigger.ts';
 
@@ -46,14 +47,9 @@ export type Scheduled = {
 };
 
 type SealedColumn = 'sealed_input' | 'sealed_labels';
-const seal = (keyring: Keyring, column: SealedColumn, id: string, value: unknown): Buffer =>
-  keyring.seal(`run_schedules.${column}`, id, JSON.stringify(value ?? null));
+const { seal, open: openInSchedule } = sealedJson<SealedColumn>('run_schedules');
 
-export function openInSchedule(keyring: Keyring, column: SealedColumn, row: Row): unknown {
-  const sealed = row[column];
-  if (!Buffer.isBuffer(sealed)) return undefined;
-  return JSON.parse(keyring.open(`run_schedules.${column}`, String(row.id), sealed));
-}
+export { openInSchedule };
 
 export async function createSchedule(
   sql: Sql,

@@ -1,10 +1,11 @@
 import type { Principal } from '../../policies/principal.ts';
 import { labelToken, labelTokens, type RunLabels, wordsOf } from '../../policies/run.ts';
 import type { RunBudget } from '../../policies/run-budget.ts';
-import type { Row, Statement } from '../batch.ts';
+import type { Statement } from '../batch.ts';
 import { schemaOf } from '../ids.ts';
 import type { Keyring } from '../keyring.ts';
 import type { Sql } from '../scope.ts';
+import { sealedJson } from '../sealed-json.ts';
 import type { Visible } from '../visible.ts';
 import { appendEvents } from './run-event.ts';
 import { holderSql } from './run-hold.ts';
@@ -32,15 +33,7 @@ export type NewRun = {
 
 type SealedColumn = 'sealed_plan' | 'sealed_input' | 'sealed_output' | 'sealed_labels' | 'sealed_refusal';
 
-export const sealInRun = (keyring: Keyring, column: SealedColumn, runId: string, value: unknown): Buffer =>
-  keyring.seal(`runs.${column}`, runId, JSON.stringify(value ?? null));
-
-/** Undefined where nothing is kept. */
-export function openInRun(keyring: Keyring, column: SealedColumn, row: Row): unknown {
-  const sealed = row[column];
-  if (!Buffer.isBuffer(sealed)) return undefined;
-  return JSON.parse(keyring.open(`runs.${column}`, String(row.id), sealed));
-}
+export const { seal: sealInRun, open: openInRun } = sealedJson<SealedColumn>('runs');
 
 export async function insertRun(sql: Sql, keyring: Keyring, run: NewRun): Promise<void> {
   const { id, target, labels } = run;

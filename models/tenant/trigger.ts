@@ -6,6 +6,7 @@ import type { Row, Statement } from '../batch.ts';
 import { newId, schemaOf } from '../ids.ts';
 import type { Keyring } from '../keyring.ts';
 import type { Sql } from '../scope.ts';
+import { sealedJson } from '../sealed-json.ts';
 import { webhookSecret } from '../tokens.ts';
 import type { Visible } from '../visible.ts';
 
@@ -59,14 +60,9 @@ export type Started = {
 export type StartOwner = { ownerId: string; principal: Principal };
 
 type SealedColumn = 'sealed_input' | 'sealed_labels' | 'sealed_secret' | 'sealed_previous_secret';
-const seal = (keyring: Keyring, column: SealedColumn, id: string, value: unknown): Buffer =>
-  keyring.seal(`triggers.${column}`, id, JSON.stringify(value ?? null));
+const { seal, open: openInTrigger } = sealedJson<SealedColumn>('triggers');
 
-export function openInTrigger(keyring: Keyring, column: SealedColumn, row: Row): unknown {
-  const sealed = row[column];
-  if (!Buffer.isBuffer(sealed)) return undefined;
-  return JSON.parse(keyring.open(`triggers.${column}`, String(row.id), sealed));
-}
+export { openInTrigger };
 
 export async function createTrigger(
   sql: Sql,
