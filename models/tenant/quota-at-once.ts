@@ -2,7 +2,7 @@ import type { Budget } from '../../policies/quota-book.ts';
 import { type QuotaScope, scopesOf } from '../../policies/quotas.ts';
 import type { Statement } from '../batch.ts';
 import { schemaOf } from '../ids.ts';
-import { limitedBy } from './quota.ts';
+import { limitedBy, rulesDigest } from './quota.ts';
 import { windowStart } from './quota-counter.ts';
 import type { Asked } from './quota-reserving.ts';
 
@@ -48,7 +48,7 @@ const counterOf = (schema: string) => `JOIN ${schema}.quota_counters c
 const lockText = (schema: string) => `SELECT 1 FROM ${dueText(schema, 'a.w')} ${counterOf(schema)}
   ORDER BY c.quota_id, c.scope_id, c.window_start FOR UPDATE OF c`;
 
-export const takenOf = (
+const takenOf = (
   slicesOf: string,
 ) => `c.reserved + CASE WHEN ${slicesOf}.time_window <> 'rolling' THEN greatest(0, c.used)
   ELSE (SELECT coalesce(sum(slice.value::numeric), 0) FROM jsonb_each_text(c.slices) AS slice
@@ -70,8 +70,8 @@ const decideText = (schema: string) => `WITH due AS MATERIALIZED (
       AND (SELECT bool_and((SELECT r.id FROM ${schema}.quota_reservations r WHERE r.id = n.id) IS NULL) FROM wants n)
       AS fits),
   raised AS (
-    UPDATE ${schema}.quota_counters c SET reserved = c.reserved + s.amount, updated_at = now()
-    FROM sums s, verdict v
+    UPDATE ${schema}.quota_counters c SET reserved = c.reserved + s.amount, rules = ${rulesDigest(`${schema}.`)},
+      updated_at = now() FROM sums s, verdict v
     WHERE v.fits AND c.quota_id = s.quota_id AND c.scope_id = s.scope_id AND c.window_start = s.starts),
   held AS (
     INSERT INTO ${schema}.quota_reservations (id, run_id, holds, budget, expires_at)

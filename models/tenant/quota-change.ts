@@ -74,7 +74,7 @@ export async function setQuota(
 ): Promise<{ quota: Row | undefined; ended: string[] }> {
   const schema = schemaOf(place.tenantId);
   const { hard = null, unreachable = null, raised } = setting;
-  const statements: Statement[] = [{ text: `SELECT ${lockToChange}`, values: [] }];
+  const statements: Statement[] = lockToChange(`${schema}.`).map((text) => ({ text, values: [] }));
   if (plan) statements.push(...makeStatements(`${schema}.`, id, plan, now));
   // Who sets a raise, or takes it back, ends what was granted for a time; the requests' errands say so.
   const granted = statements.push({

@@ -10,7 +10,7 @@ import {
 import type { Slices } from '../../policies/quota-window.ts';
 import type { Row } from '../batch.ts';
 import type { Sql } from '../scope.ts';
-import { ruleColumns, ruleOf } from './quota.ts';
+import { ruleColumns, ruleOf, rulesDigest } from './quota.ts';
 
 /**
  * Counters and reservations, locked and read into a book (policies/quota-book.ts), and written back. Always in this
@@ -81,8 +81,9 @@ export async function lockCounters(
   }));
   const values = [JSON.stringify(asked)];
   await sql(
-    `INSERT INTO quota_counters (quota_id, scope_id, window_start, slices)
-     SELECT DISTINCT q.id, k.scope_id, ${startOfWish}, CASE WHEN q.time_window = 'rolling' THEN '{}'::jsonb END
+    `INSERT INTO quota_counters (quota_id, scope_id, window_start, slices, rules)
+     SELECT DISTINCT q.id, k.scope_id, ${startOfWish}, CASE WHEN q.time_window = 'rolling' THEN '{}'::jsonb END,
+       ${rulesDigest()}
      FROM ${wishes} WHERE NOT EXISTS (SELECT FROM quota_counters c
        WHERE c.quota_id = q.id AND c.scope_id = k.scope_id AND c.window_start = ${startOfWish})
      ORDER BY 1, 2, 3 ON CONFLICT DO NOTHING`,

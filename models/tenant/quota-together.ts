@@ -1,8 +1,9 @@
 import { decideInTenant, inTenant, isDuplicate, type Place } from '../scope.ts';
 import { fitsAtOnce, reserveStatements } from './quota-at-once.ts';
+import { doubt, freshlyRemembered, remember, rulesNow } from './quota-memory.ts';
 import { reserveOfOne } from './quota-of-one.ts';
 import { type Answered, type Asked, everything, reserveAll } from './quota-reserving.ts';
-import { hurried, remember, remembered, rulesToRemember } from './quota-unreachable.ts';
+import { hurried } from './quota-unreachable.ts';
 
 /**
  * Of each tenant one reservation of this process is on its way; what is asked for meanwhile leaves together with the
@@ -44,15 +45,19 @@ async function leave(place: Place): Promise<void> {
 /** Undefined where it takes a closer look. */
 async function atOnce(place: Place, asked: readonly Asked[]): Promise<Answered[] | undefined> {
   if (!fitsAtOnce(asked)) return undefined;
-  const known = remembered(place);
+  const known = freshlyRemembered(place);
   const ofOne = known && reserveOfOne(place.tenantId, asked, known);
   const statements = ofOne ? [ofOne] : reserveStatements(place.tenantId, asked);
-  const rules = rulesToRemember(place);
+  const rules = known ? [] : [rulesNow(place)];
   try {
     const results = await decideInTenant(place, [...statements, ...rules]);
     if (rules.length > 0) remember(place, results[statements.length] ?? []);
     const [verdict] = results[statements.length - 1] ?? [];
-    if (verdict?.fits !== true || !(verdict.now instanceof Date)) return undefined;
+    if (verdict?.fits !== true || !(verdict.now instanceof Date)) {
+      // Or the limits are others than remembered; the next look reads them again.
+      if (ofOne) doubt(place);
+      return undefined;
+    }
     const { now } = verdict;
     return asked.map((each) => ({ taken: { amounts: everything(each) }, now }));
   } catch (cause) {

@@ -1,34 +1,16 @@
-import { LRUCache } from 'lru-cache';
 import { limitsOn, type QuotaRule } from '../../policies/quotas.ts';
 import { Refusal } from '../../policies/refusal.ts';
-import type { Row, Statement } from '../batch.ts';
 import { ledgerMs } from '../databases.ts';
 import { isUnavailable, type Place, readInTenant, type Sql } from '../scope.ts';
-import { ruleList, ruleOf } from './quota.ts';
+import { type Known, remember, remembered, rulesNow } from './quota-memory.ts';
 import type { Asked } from './quota-reserving.ts';
 
 /**
  * When the ledger does not answer in its time, each limit says what then: a hard one that is closed refuses, and one that
- * is open lets go on, to be counted when the meter takes it. For that the limits are remembered in this process; they
- * decide nothing while the ledger answers.
+ * is open lets go on, to be counted when the meter takes it. Returns where the act may go on.
  */
-const memory = new LRUCache<string, { rules: QuotaRule[]; at: number }>({ max: 10_000 });
-const freshMs = 10_000;
-
-export const remembered = ({ tenantId }: Place): QuotaRule[] | undefined => memory.get(tenantId)?.rules;
-
-export function rulesToRemember({ tenantId }: Place): Statement[] {
-  const known = memory.get(tenantId);
-  return known && performance.now() - known.at < freshMs ? [] : [ruleList(tenantId)];
-}
-
-export function remember({ tenantId }: Place, rows: readonly Row[]): void {
-  memory.set(tenantId, { rules: rows.map(ruleOf), at: performance.now() });
-}
-
-/** Refuses what is limited by a closed limit; returns where the act may go on. */
 export async function insistOnOpen(place: Place, { holding, wanted }: Asked, cause: unknown): Promise<void> {
-  const rules = remembered(place) ?? (await rulesNow(place));
+  const rules = (remembered(place) ?? (await lookedUp(place)))?.rules;
   const closed = rules
     ? wanted.flatMap(({ meter }) => limitsOn(rules, meter, holding)).filter(({ rule }) => isClosed(rule))
     : undefined;
@@ -44,11 +26,10 @@ export async function insistOnOpen(place: Place, { holding, wanted }: Asked, cau
 const isClosed = ({ hard, unreachable }: QuotaRule) => hard && unreachable === 'refuse';
 
 /** Limits are read elsewhere than they are counted, so one may be there when the other is not. */
-async function rulesNow(place: Place): Promise<QuotaRule[] | undefined> {
+async function lookedUp(place: Place): Promise<Known | undefined> {
   try {
-    const [rows = []] = await readInTenant(place, [ruleList(place.tenantId)]);
-    remember(place, rows);
-    return rows.map(ruleOf);
+    const [rows = []] = await readInTenant(place, [rulesNow(place)]);
+    return remember(place, rows);
   } catch {
     return undefined;
   }

@@ -7,6 +7,13 @@ import type { Sql } from '../scope.ts';
 export const ruleColumns = `q.id, q.meter, q.time_window, q.window_minutes, q.zone, q.scope, q.scope_id, q.amount,
   q.raised_to, q.raised_until, q.hard, q.unreachable, q.thresholds, q.origin, q.version, q.created_at`;
 
+/** Of everything about limits that decides what is given, the same for everybody who looks. */
+export const rulesDigest = (
+  schema = '',
+) => `(SELECT md5(string_agg(concat_ws('|', r.id, r.meter, r.time_window, r.window_minutes,
+    r.zone, r.scope, r.scope_id, r.amount, r.raised_to, extract(epoch FROM r.raised_until), r.hard), ',' ORDER BY r.id))
+  FROM ${schema}quotas r)`;
+
 /** What holds of the row `q` just now, as `effectiveAmount` (policies/quotas.ts) has it. */
 export const amountNow =
   'CASE WHEN q.raised_until > now() THEN greatest(q.amount, q.raised_to) ELSE q.amount END';
@@ -64,12 +71,17 @@ export async function rulesOn(sql: Sql, meters: Iterable<Limited>): Promise<Quot
  * Taken before everything else; answers the time by the database's clock.
  */
 export async function lockRules(sql: Sql, how: 'to change' | 'to apply'): Promise<Date> {
-  const lock = how === 'to apply' ? lockToApply : lockToChange;
-  const [row] = await sql<{ now: Date }>(`SELECT ${lock}, clock_timestamp() AS now`);
+  if (how === 'to change') for (const text of lockToChange()) await sql(text);
+  const [row] = await sql<{ now: Date }>(
+    `SELECT ${how === 'to apply' ? `${lockToApply}, ` : ''}clock_timestamp() AS now`,
+  );
   return row?.now ?? new Date();
 }
 
 const rulesLock = `(hashtext('quotas'), hashtext(current_setting('app.tenant')))`;
 const lockToApply = `pg_advisory_xact_lock_shared${rulesLock}`;
-/** For a change that is one batch of statements. */
-export const lockToChange = `pg_advisory_xact_lock${rulesLock}`;
+/** For a change that is one batch of statements. What processes remember of limits holds no longer (quota-memory.ts). */
+export const lockToChange = (schema = ''): string[] => [
+  `SELECT pg_advisory_xact_lock${rulesLock}`,
+  `UPDATE ${schema}quota_counters SET rules = NULL WHERE rules IS NOT NULL`,
+];

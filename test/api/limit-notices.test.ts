@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { wakeTold } from '../../temporal/told.ts';
+import { changeLimits } from '../support/limited.ts';
 import { mailsTo } from '../support/mails.ts';
 import { eachNear, notified, use } from '../support/near-limits.ts';
 import { eventually } from '../support/traces.ts';
@@ -51,9 +52,9 @@ describe('what is told of a limit that is reached', () => {
   });
 
   it('R5.3 R5.4 is over in one notice and one mail as well, by whatever it is over', async () => {
-    const { admin, place, sql, watched } = near();
+    const { admin, place, watched } = near();
     await use(place, tokens(10_000));
-    await sql("UPDATE quotas SET amount = 100000 WHERE id = 'plan.tokens'");
+    await changeLimits(place, "UPDATE quotas SET amount = 100000 WHERE id = 'plan.tokens'");
     await watched();
     const [, { kind, title, data } = assert.fail(), ...more] = await notified(admin);
     assert.deepEqual([kind, data.why, more.length], ['quota.resolved', 'raised', 0]);

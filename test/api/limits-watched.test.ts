@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { usageDue } from '../../models/tenant/usage-due.ts';
+import { changeLimits } from '../support/limited.ts';
 import { eachNear, notified, use } from '../support/near-limits.ts';
 import { eventually } from '../support/traces.ts';
 
@@ -15,7 +16,7 @@ describe('limits that are watched', () => {
     assert.equal((await usageDue(place)).watch, true);
     await watched();
     assert.deepEqual(await thresholds(admin, 'quota.resolved'), []);
-    await sql("UPDATE quotas SET amount = 200 WHERE id = 'plan.runs'");
+    await changeLimits(place, "UPDATE quotas SET amount = 200 WHERE id = 'plan.runs'");
     await watched();
     assert.deepEqual(await thresholds(admin, 'quota.resolved'), [['plan.runs', 90]]);
     assert.equal(await why(), 'raised');

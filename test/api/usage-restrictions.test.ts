@@ -4,6 +4,7 @@ import { newId } from '../../models/ids.ts';
 import { inTenant } from '../../models/scope.ts';
 import { settleLimits } from '../../models/tenant/limit-watch.ts';
 import { operator } from '../support/client.ts';
+import { changeLimits } from '../support/limited.ts';
 import { type KeyHolder, keyHolder, placed, useSharedModels } from '../support/people.ts';
 import { limited, restricted, used } from '../support/restrictions.ts';
 import { freshSlug, type Member, member } from '../support/tenants.ts';
@@ -56,10 +57,8 @@ describe('restrictions', () => {
     });
   const within = async <T extends object>(text: string, values: unknown[] = []) =>
     inTenant(await placed(acme.tenant.id), ({ sql }) => sql<T>(text, values));
-  const written = (action: string) =>
-    within<{ reason: string }>("SELECT reason FROM audit_events WHERE action = $1 AND outcome = 'done'", [
-      action,
-    ]);
+  const done = "SELECT reason FROM audit_events WHERE action = $1 AND outcome = 'done'";
+  const written = (action: string) => within<{ reason: string }>(done, [action]);
   const settle = async () => inTenant(await placed(acme.tenant.id), ({ sql }) => settleLimits(sql));
   const holding = async () =>
     (await acme.call<{ items: Restriction[] }>('GET', '/v1/usage-restrictions?holding=true')).body.items;
@@ -117,7 +116,8 @@ describe('restrictions', () => {
     await limited(acme.tenant.id, { ...daily, id });
     await used(acme.tenant.id, { value: 1_000 });
     assert.equal((await run()).status, 429);
-    await within('UPDATE quotas SET amount = 10000 WHERE id = $1', [id]);
+    const text = 'UPDATE quotas SET amount = 10000 WHERE id = $1';
+    await changeLimits(await placed(acme.tenant.id), text, [id]);
     await settle();
     assert.deepEqual(await holding(), []);
     assert.equal((await run()).status, 202);

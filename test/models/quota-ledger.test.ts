@@ -4,7 +4,7 @@ import { charge } from '../../models/tenant/quota-charge.ts';
 import { expireReservations, release, reserve, reserveIn } from '../../models/tenant/quota-ledger.ts';
 import type { Reading } from '../../models/tenant/usage.ts';
 import type { MeterName } from '../../policies/meters.ts';
-import { limitedTenant, ownDatabases, refused, standing } from '../support/limited.ts';
+import { changeLimits, limitedTenant, ownDatabases, refused, standing } from '../support/limited.ts';
 
 const tokens = 'tokens.output' satisfies MeterName;
 
@@ -181,9 +181,7 @@ describe('the ledger of limits', () => {
   it('R5.2 holds a raise until its end and not a moment longer', async () => {
     const place = await limitedTenant([{ id: 'q', amount: 10 }]);
     const raise = (until: string) =>
-      inTenant(place, ({ sql }) =>
-        sql(`UPDATE quotas SET raised_to = 20, raised_until = now() + $1::interval`, [until]),
-      );
+      changeLimits(place, 'UPDATE quotas SET raised_to = 20, raised_until = now() + $1::interval', [until]);
     await raise('1 hour');
     await reserve(place, { id: 'a', seconds: 60 }, [{ meter: tokens, amount: 15 }]);
     await raise('-1 second');

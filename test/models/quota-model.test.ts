@@ -5,7 +5,7 @@ import { charge } from '../../models/tenant/quota-charge.ts';
 import { expireReservations, keepIn, release, reserve, reserveIn } from '../../models/tenant/quota-ledger.ts';
 import { Refusal } from '../../policies/refusal.ts';
 import { asked } from '../support/catalogue.ts';
-import { limitedTenant, ownDatabases, standing } from '../support/limited.ts';
+import { changeLimits, limitedTenant, ownDatabases, standing } from '../support/limited.ts';
 import { ReferenceLedger } from '../support/reference-ledger.ts';
 
 /**
@@ -119,7 +119,7 @@ async function perform(place: Place, model: ReferenceLedger, given: Act): Promis
       }).catch(() => {});
       return;
     case 'change':
-      await within((sql) => sql("UPDATE quotas SET amount = $1 WHERE id = 'all'", [given.amount]));
+      await changeLimits(place, "UPDATE quotas SET amount = $1 WHERE id = 'all'", [given.amount]);
       model.amounts.set('all', given.amount);
   }
 }
@@ -164,8 +164,8 @@ describe('the ledger of limits and one in memory', () => {
         await inTenant(place, async ({ sql }) => {
           await sql('DELETE FROM quota_reservations');
           await sql('DELETE FROM quota_counters');
-          await sql("UPDATE quotas SET amount = 150 WHERE id = 'all'");
         });
+        await changeLimits(place, "UPDATE quotas SET amount = 150 WHERE id = 'all'");
         const model = new ReferenceLedger({ all: 150, ...more });
         for (const each of acts) await step(place, model, each);
       });

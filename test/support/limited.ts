@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { useConfig } from '../../models/databases.ts';
 import { newId } from '../../models/ids.ts';
 import { inTenant, type Place } from '../../models/scope.ts';
+import { lockRules } from '../../models/tenant/quota.ts';
 import { reserve } from '../../models/tenant/quota-ledger.ts';
 import { ensureTenantSchema } from '../../models/tenant-schema.ts';
 import type { QuotaRule } from '../../policies/quotas.ts';
@@ -32,13 +33,20 @@ export async function limitedBy(place: Place, limit: Partial<QuotaRule>): Promis
     hard = true,
     unreachable = 'refuse',
   } = limit;
-  await inTenant(place, ({ sql }) =>
-    sql(
-      `INSERT INTO quotas (id, meter, time_window, window_minutes, zone, scope, scope_id, amount, hard, unreachable, origin)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'operator')`,
-      [id, meter, window, windowMinutes, zone, scope, scopeId, amount, hard, unreachable],
-    ),
+  await changeLimits(
+    place,
+    `INSERT INTO quotas (id, meter, time_window, window_minutes, zone, scope, scope_id, amount, hard, unreachable, origin)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'operator')`,
+    [id, meter, window, windowMinutes, zone, scope, scopeId, amount, hard, unreachable],
   );
+}
+
+/** As the product changes them: under the lock that makes every process look at them again. */
+export async function changeLimits(place: Place, text: string, values: unknown[] = []): Promise<void> {
+  await inTenant(place, async ({ sql }) => {
+    await lockRules(sql, 'to change');
+    await sql(text, values);
+  });
 }
 
 export type Standing = { scopeId: string; used: number; reserved: number };

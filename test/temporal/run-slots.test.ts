@@ -4,12 +4,12 @@ import { setImmediate as pass } from 'node:timers/promises';
 import { WorkflowClient } from '@temporalio/client';
 import { config } from '../../models/databases.ts';
 import { newId } from '../../models/ids.ts';
-import { inTenant } from '../../models/scope.ts';
 import { temporal } from '../../temporal/client.ts';
 import { temporalNamespaceOf } from '../../temporal/run-namespace.ts';
 import { giveWay, placesInHand, RunSlots } from '../../temporal/run-slots.ts';
 import { startRun } from '../../temporal/runs.ts';
 import { runWorkflowId } from '../../workflows/run-registry.ts';
+import { changeLimits } from '../support/limited.ts';
 import { placed } from '../support/people.ts';
 import { begun, ended, type Runner, runner } from '../support/run-stage.ts';
 import { makeWorkflow, type Outside, startOutside } from '../support/run-world.ts';
@@ -96,7 +96,7 @@ describe('places for runs in a worker', () => {
   it('R10.2 are not taken by runs that were started and then refused', async () => {
     const place = await placed(waiting.tenantId);
     const most = 2;
-    await inTenant(place, ({ sql }) => sql("UPDATE quotas SET amount = $1 WHERE id = 'plan.runs'", [most]));
+    await changeLimits(place, "UPDATE quotas SET amount = $1 WHERE id = 'plan.runs'", [most]);
     const workflowId = await makeWorkflow(waiting.tenantId, { steps: [{ id: 's', ...quick }] });
     const begun10 = await Promise.allSettled(
       Array.from({ length: 10 }, () => begun(waiting, { workflowId })),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { inTenant, type Place } from '../../models/scope.ts';
 import { Refusal } from '../../policies/refusal.ts';
-import { limitedBy, standing } from '../support/limited.ts';
+import { changeLimits, limitedBy, standing } from '../support/limited.ts';
 import { allCounted, meterOf } from '../support/metered.ts';
 import { placed } from '../support/people.ts';
 import { begun, ended, type Runner, runner, until } from '../support/run-stage.ts';
@@ -49,7 +49,7 @@ describe('what runs use', () => {
   });
 
   it('R5.2 is refused at the start when no run is left, and nothing of it is there', async () => {
-    await inTenant(place, ({ sql }) => sql("DELETE FROM quotas WHERE meter = 'runs'"));
+    await changeLimits(place, "DELETE FROM quotas WHERE meter = 'runs'");
     await limitedBy(place, { id: 'q', meter: 'runs', amount: 2 });
     const workflowId = await makeWorkflow(by.tenantId, { steps: chain(1) });
     const asked = await Promise.allSettled(Array.from({ length: 6 }, () => begun(by, { workflowId })));

@@ -1,0 +1,3 @@
+-- By which limits it was last found that this counter is all there is to raise: a digest of all of them. Whoever remembers
+-- the same need not read them again. Null: nobody has looked since limits were changed.
+ALTER TABLE quota_counters ADD COLUMN rules text;
