@@ -1,4 +1,3 @@
-import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
 import {
   type HeavyWork,
   leaseSeconds,
@@ -8,6 +7,7 @@ import {
   takePermit,
 } from '../models/heavy-permit.ts';
 import { log } from '../telemetry.ts';
+import { comeAgain } from '../temporal/come-again.ts';
 
 /**
  * Work that keeps a database busy for long. It is done with a permit of the region; without one the attempt ends at
@@ -20,8 +20,7 @@ const renewEveryMs = (leaseSeconds * 1_000) / 3;
 /** `insist` throws once the permit may be somebody else's; asked before each stretch that has an effect. */
 export async function heavily<T>(asked: HeavyWork, act: (insist: () => void) => Promise<T>): Promise<T> {
   const permit = await takePermit(asked);
-  if (!permit)
-    throw comeAgain('All permits for heavy work in this region, or that of this tenant, are taken.');
+  if (!permit) throw later('All permits for heavy work in this region, or that of this tenant, are taken.');
   const holding = hold(permit);
   try {
     return await act(holding.insist);
@@ -48,17 +47,11 @@ function hold(permit: Permit): { insist: () => void; end: () => void } {
   const renewing = setInterval(() => void renew(), renewEveryMs).unref();
   return {
     insist: () => {
-      if (performance.now() > until) throw comeAgain('The permit for heavy work was lost.');
+      if (performance.now() > until) throw later('The permit for heavy work was lost.');
     },
     end: () => clearInterval(renewing),
   };
 }
 
-function comeAgain(message: string): ApplicationFailure {
-  return ApplicationFailure.create({
-    message,
-    type: permitsTakenType,
-    category: ApplicationFailureCategory.BENIGN,
-    nextRetryDelay: againAfterMs + Math.random() * spreadMs,
-  });
-}
+const later = (message: string) =>
+  comeAgain(permitsTakenType, message, againAfterMs + Math.random() * spreadMs);

@@ -11,7 +11,7 @@ import { type Line, report } from './table.ts';
 /**
  * One tenant at its share and at twenty times its share, and what nine others notice: the 99th percentile of theirs, one
  * after the other many times in one run. Over HTTP once over what the noisy one's plan gives, where most is refused, and
- * once within a larger plan, where every request is answered; and over runs.
+ * once within a larger plan, where every request is answered, which is no more than its share and has no budget; and over runs.
  */
 const others = 9;
 const eachPerSecond = 40;
@@ -92,13 +92,7 @@ function linesFrom(values: (name: string) => number[]): Line[] {
     { what: asMany(times * planPerSecond), unit, values: values('elsewhere, few'), floor },
     { what: `beside it at ${times} times its plan’s rate`, unit, values: values('over'), floor, budget },
     { what: asMany(times * eachPerSecond), unit, values: values('elsewhere, many'), floor },
-    {
-      what: `beside it at ${times} times as many, all answered`,
-      unit,
-      values: values('within'),
-      floor,
-      budget,
-    },
+    { what: `beside it at ${times} times as many, all answered`, unit, values: values('within'), floor },
   ];
 }
 

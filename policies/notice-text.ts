@@ -15,7 +15,9 @@ import type { Measure } from './usage-ladder.ts';
  * be reached, by what, and what can be done. Pure, and plain text: names of agents, keys and people are all that comes from
  * the organisation.
  */
-type Consumers = Record<'agents' | 'principals' | 'models', { name: string; used: number }[]>;
+type Consumers = Record<'agents' | 'principals' | 'models', { name: string; used: number }[]> & {
+  unnamed: number;
+};
 
 export type Limit = SaidLimit & { scope: QuotaScope | 'user'; scopeName: string };
 
@@ -98,6 +100,8 @@ function topText(top: Consumers | undefined): string[] {
       ([of, list]) =>
         `- ${of}: ${list.map(({ name, used }) => `${name} (${numberInWords(used)})`).join(', ')}`,
     );
+  if (top && top.unnamed > 0)
+    said.push(`- no agent, as what is reported from outside without one: ${numberInWords(top.unnamed)}`);
   return said.length > 0 ? ['Most of it is used by:', ...said, ''] : [];
 }
 

@@ -27,6 +27,8 @@ export type Efficiency = {
 };
 
 const share = (part: number, of: number): number | null => (of > 0 ? part / of : null);
+/** Who reports from outside may report more of a part than of the whole; then it is not known how much of it that is. */
+const partOf = (part: number, whole: number) => (part <= whole ? share(part, whole) : null);
 
 function sumOf(amounts: readonly Amount[], meters: readonly MeterName[], kinds?: readonly string[]): number {
   return amounts
@@ -55,7 +57,7 @@ export function efficiencyOf(amounts: readonly Amount[], plan: Plan): Efficiency
   return {
     failedShare: share(work.failed, work.ended),
     refusedShare: share(work.refused, work.ended),
-    cachedShare: share(sumOf(amounts, ['tokens.cached']), sumOf(amounts, ['tokens.input'])),
+    cachedShare: partOf(sumOf(amounts, ['tokens.cached']), sumOf(amounts, ['tokens.input'])),
     tokensPerSuccessfulRun: share(work.tokens, work.succeeded),
     costPerSuccessfulRunMinor: costPerSuccess(work, plan),
   };

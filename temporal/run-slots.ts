@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { availableParallelism } from 'node:os';
+import type { Info } from '@temporalio/activity';
 import type {
   ActivityInterceptors,
   ActivitySlotInfo,
@@ -7,6 +8,7 @@ import type {
   SlotPermit,
   TunerHolder,
 } from '@temporalio/worker';
+import { comeAgain } from './come-again.ts';
 
 /**
  * How many activities of runs a worker takes from its queue. Tenants take turns in that queue and nowhere after it, so what
@@ -16,6 +18,9 @@ import type {
 export const placesInHand = Math.max(2, availableParallelism());
 /** Over the hundred runs that a tenant may have under way unless it says otherwise. */
 const takenMax = 256;
+/** Whose activities waited for something in this many places comes again after so long, and each time later. */
+const placesTakenType = 'places-taken';
+const [againAfterMs, againMaxMs] = [1_000, 30_000];
 /** Many times what an activity takes by itself: whoever is not done by then is kept waiting by something. */
 const promptMs = 250;
 
@@ -30,6 +35,7 @@ export class RunSlots implements CustomSlotSupplier<ActivitySlotInfo> {
   };
   private taken = 0;
   private aside = 0;
+  private readonly asideOf = new Map<string, number>();
   private readonly waiting = new Set<() => void>();
 
   async reserveSlot(_: unknown, signal: AbortSignal): Promise<SlotPermit> {
@@ -60,15 +66,18 @@ export class RunSlots implements CustomSlotSupplier<ActivitySlotInfo> {
   }
 
   /** Around every activity of this worker; what it does within may give way. */
-  readonly around = (): ActivityInterceptors => ({
+  readonly around = ({ info }: { info: Pick<Info, 'attempt' | 'priority'> }): ActivityInterceptors => ({
     inbound: {
       execute: async (input, next) => {
+        // Tenants are told apart as Temporal tells them apart.
+        const whose = info.priority?.fairnessKey ?? '';
+        this.insistOnShare(whose, info.attempt);
         const own = { aside: false, over: false };
         const giveWay = () => {
           // What goes on after its activity has ended holds no place any more.
           if (own.aside || own.over) return;
           own.aside = true;
-          this.aside += 1;
+          this.putAside(whose, 1);
           this.admitNext();
         };
         const slow = setTimeout(giveWay, promptMs);
@@ -77,12 +86,34 @@ export class RunSlots implements CustomSlotSupplier<ActivitySlotInfo> {
         } finally {
           clearTimeout(slow);
           // Until its slot is released it counts again, for a moment.
-          if (own.aside) this.aside -= 1;
+          if (own.aside) this.putAside(whose, -1);
           own.over = true;
         }
       },
     },
   });
+
+  /**
+   * One tenant's may wait in as many places as are still free: alone in half of them, two in a third each, and there is
+   * always one for who comes next (Choudhury and Hahne's dynamic threshold for buffers that many share).
+   */
+  private insistOnShare(whose: string, attempt: number): void {
+    const waiting = this.asideOf.get(whose) ?? 0;
+    if (waiting <= takenMax - this.taken) return;
+    const afterMs = Math.min(againAfterMs * 2 ** (attempt - 1), againMaxMs) * (0.5 + Math.random() / 2);
+    throw comeAgain(
+      placesTakenType,
+      `${waiting} activities of this tenant wait for models, tools or locks in this worker, which is its share; this one comes again when some of them have ended.`,
+      afterMs,
+    );
+  }
+
+  private putAside(whose: string, by: 1 | -1): void {
+    this.aside += by;
+    const left = (this.asideOf.get(whose) ?? 0) + by;
+    if (left > 0) this.asideOf.set(whose, left);
+    else this.asideOf.delete(whose);
+  }
 
   private hasRoom(): boolean {
     return this.taken < takenMax && this.taken - this.aside < placesInHand;

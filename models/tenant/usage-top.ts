@@ -6,7 +6,8 @@ import { type Limit, whoseSeries } from './quota-forecast.ts';
 
 /** Who and what uses most of a meter: what to look at first for whoever wants to use less. */
 type Consumer = { id: string; name: string; used: number };
-type TopConsumers = { agents: Consumer[]; principals: Consumer[]; models: Consumer[] };
+/** `unnamed`: what no agent used, such as what was reported from outside without one. */
+type TopConsumers = { agents: Consumer[]; unnamed: number; principals: Consumer[]; models: Consumer[] };
 
 const topMax = 3;
 
@@ -23,6 +24,7 @@ export async function topConsumers(sql: Sql, of: Of): Promise<TopConsumers> {
     .slice(0, topMax);
   return {
     agents: await named(sql, 'agents', agents),
+    unnamed: await unnamed(sql, of),
     principals,
     models: models.map((each) => ({ ...each, name: each.id })),
   };
@@ -30,19 +32,22 @@ export async function topConsumers(sql: Sql, of: Of): Promise<TopConsumers> {
 
 type Used = { id: string; used: number };
 
-async function top(
-  sql: Sql,
-  column: 'agent_id' | 'key_id' | 'user_id' | 'model',
-  { meter, scope, scopeId, since }: Of,
-): Promise<Used[]> {
+const since = (scope: Of['scope']) => `FROM usage_hours h JOIN usage_series s ON s.id = h.series
+  WHERE s.meter = ANY ($1::text[]) AND ${whoseSeries(scope, 'agents')} AND h.hour >= date_trunc('hour', $3::timestamptz)`;
+const values = ({ meter, scopeId, since: at }: Of) => [metersOf(meter), scopeId, at];
+
+async function top(sql: Sql, column: 'agent_id' | 'key_id' | 'user_id' | 'model', of: Of): Promise<Used[]> {
   return sql<Used>(
-    `SELECT s.${column} AS id, sum(h.value)::float8 AS used
-     FROM usage_hours h JOIN usage_series s ON s.id = h.series
-     WHERE s.meter = ANY ($1::text[]) AND ${whoseSeries(scope, 'agents')}
-       AND h.hour >= date_trunc('hour', $3::timestamptz) AND s.${column} <> ''
+    `SELECT s.${column} AS id, sum(h.value)::float8 AS used ${since(of.scope)} AND s.${column} <> ''
      GROUP BY 1 HAVING sum(h.value) > 0 ORDER BY 2 DESC, 1 LIMIT ${topMax}`,
-    [metersOf(meter), scopeId, since],
+    values(of),
   );
+}
+
+async function unnamed(sql: Sql, of: Of): Promise<number> {
+  const text = `SELECT coalesce(sum(h.value), 0)::float8 AS used ${since(of.scope)} AND s.agent_id = ''`;
+  const [row] = await sql<{ used: number }>(text, values(of));
+  return row?.used ?? 0;
 }
 
 /** What is no more has still been used, and keeps its id for a name. */

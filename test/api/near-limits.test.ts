@@ -43,7 +43,8 @@ describe('near a limit', () => {
       userId: admin.id,
       model: 'demo-large',
     });
-    await use(place, spent(8_500));
+    await use(place, { meter: 'tokens.output', value: 500 });
+    await use(place, spent(8_000));
     await Promise.all([wakeTold(place.tenantId), wakeTold(place.tenantId)]);
     const address = `${admin.id}@example.com`;
     await eventually(async () => assert.equal((await mailsTo(address)).length, 1));
@@ -56,9 +57,10 @@ describe('near a limit', () => {
       mail.text,
       /the limit is reached on \d{4}-\d\d-\d\d \d\d:\d\d \(UTC\)|not reached in this window/,
     );
-    assert.match(mail.text, /agents: Devourer \(8,500\)/);
-    assert.match(mail.text, /people and keys: A Person \(8,500\)/);
-    assert.match(mail.text, /models: demo-large \(8,500\)/);
+    assert.match(mail.text, /agents: Devourer \(8,000\)/);
+    assert.match(mail.text, /people and keys: A Person \(8,000\)/);
+    assert.match(mail.text, /models: demo-large \(8,000\)/);
+    assert.match(mail.text, /no agent, as what is reported from outside without one: 500/);
     assert.match(mail.text, /POST \/v1\/quota-requests/);
     assert.match(mail.text, /Upgrade to Team: 500,000,000 tokens a month, for 49\.00 EUR a month/);
     assert.ok((await mailsTo(`${billing.id}@example.com`)).length === 1);

@@ -22,6 +22,7 @@ const facts: LimitFacts = {
     ],
     principals: [{ name: 'Ada', used: 900_000 }],
     models: [{ name: 'demo', used: 1_650_000 }],
+    unnamed: 150_000,
   },
   upgrade: { title: 'Team', amount: 500_000_000, price: '49.00 EUR' },
   hard: true,
@@ -59,6 +60,7 @@ Most of it is used by:
 - agents: Researcher (1,200,000), Writer (300,000)
 - people and keys: Ada (900,000)
 - models: demo (1,650,000)
+- no agent, as what is reported from outside without one: 150,000
 
 What you can do:
 - Use less: begin with what uses most. GET /v1/usage tells more.

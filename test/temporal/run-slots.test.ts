@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { AsyncResource } from 'node:async_hooks';
-import { setImmediate as pass } from 'node:timers/promises';
+import { setImmediate as pass, setTimeout as pause } from 'node:timers/promises';
 import { WorkflowClient } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
 import { config } from '../../models/databases.ts';
 import { newId } from '../../models/ids.ts';
 import { temporal } from '../../temporal/client.ts';
@@ -83,6 +84,31 @@ describe('places for runs in a worker', () => {
     await succeed(waiting, runIds);
   });
 
+  it('R10.2 are not all one tenant’s, whose calls more than fill a worker and are never answered', async () => {
+    const gate = Promise.withResolvers<undefined>();
+    outside.before.act = () => gate.promise;
+    const { integrationId } = waiting;
+    const call = { id: 'call', kind: 'tool', integrationId, method: 'POST', path: '/stuck', body: {} };
+    const over = JSON.stringify(Array.from({ length: 50 }, (_, at) => at));
+    const many = await begin(waiting, { kind: 'map', over, concurrency: 50, steps: [call] });
+    let calls = 0;
+    stage.faults.set(waiting.tenantId, (name, effect) => {
+      if (name === 'takeStep') calls += 1;
+      return effect();
+    });
+    const runIds = await many(6);
+    await eventually(async () => {
+      const before = calls;
+      await pause(2_000);
+      assert.ok(calls > 100 && calls === before, 'no more of them begin');
+    }, 60);
+    const ofOther = await begin(other, quick);
+    for (let times = 0; times < 3; times++) await succeed(other, await ofOther(2));
+    outside.before.act = () => undefined;
+    gate.resolve(undefined);
+    await succeed(waiting, runIds);
+  }).timeout(240_000);
+
   it('R10.2 are free for others while more runs than there are places wait for what nobody asked for', async () => {
     const { tenantId, principal } = waiting;
     for (let at = 0; at < count; at++)
@@ -135,6 +161,38 @@ describe('places for runs in a worker', () => {
     return { signal: controller.signal, abort: () => controller.abort() };
   };
 
+  it('R10.2 in which one tenant may wait are as many as are free, so that there is one for whoever comes next', async () => {
+    const slots = new RunSlots();
+    const never = Promise.withResolvers<void>();
+    const { signal } = new AbortController();
+    const waits = async (fairnessKey: string, attempt = 1): Promise<Date | 'waits'> => {
+      await slots.reserveSlot(undefined, signal);
+      const { inbound } = slots.around({ info: { attempt, priority: { fairnessKey } } });
+      const stuck = inbound?.execute?.({ args: [], headers: {} }, async () => {
+        giveWay();
+        await never.promise;
+      });
+      const answer = await Promise.race([stuck, pass('waits')]).catch((failure: unknown) => {
+        slots.releaseSlot();
+        assert.ok(failure instanceof ApplicationFailure && failure.type === 'places-taken', String(failure));
+        assert.equal(failure.nonRetryable, false);
+        return new Date(Number(failure.nextRetryDelay));
+      });
+      return answer instanceof Date ? answer : 'waits';
+    };
+    const countOf = async (fairnessKey: string) => {
+      for (let count = 0; ; count++) if ((await waits(fairnessKey)) !== 'waits') return count;
+    };
+    const [first, second, third] = [await countOf('a'), await countOf('b'), await countOf('c')];
+    assert.deepEqual([first, second, third], [128, 64, 32]);
+    for (const each of ['a', 'b', 'c']) assert.notEqual(await waits(each), 'waits');
+    for (let at = 0; at < 10; at++) assert.equal(await waits(`tenant-${at}`), 'waits');
+    const delays = await Promise.all([1, 3, 50].map(async (attempt) => Number(await waits('a', attempt))));
+    const [soon = 0, later = 0, latest = 0] = delays;
+    assert.ok(soon >= 500 && soon <= 1_000 && later >= 2_000 && later <= 4_000, String(delays));
+    assert.ok(latest >= 15_000 && latest <= 30_000, String(delays));
+  });
+
   it('R10.2 are as many after what went wrong as before: calls that go on, failures, polls that were called off', async () => {
     const slots = new RunSlots();
     const late: (() => void)[] = [];
@@ -142,7 +200,7 @@ describe('places for runs in a worker', () => {
       await slots.reserveSlot(undefined, new AbortController().signal);
       const input = { args: [], headers: {} };
       await slots
-        .around()
+        .around({ info: { attempt: 1 } })
         .inbound?.execute?.(input, what)
         .catch(() => {});
       slots.releaseSlot();
