@@ -40,6 +40,8 @@ export async function setStage(temporalAddress?: string, more: Settings = {}): P
     ...(temporalAddress && { FREEHOLD_TEMPORAL_ADDRESS: temporalAddress }),
   };
   const config = loadConfig(settings);
+  // One that a file before this left open in this process is of another namespace.
+  await closeTemporal();
   useConfig(config);
   log.level = 'fatal';
   if (!temporalAddress) await ensureNamespaces(config, () => {});

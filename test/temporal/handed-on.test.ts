@@ -1,10 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { mkdtemp } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { config } from '../../models/databases.ts';
 import { newId } from '../../models/ids.ts';
@@ -25,15 +20,12 @@ describe('shares in Temporal, of what is handed on', () => {
     const { client } = temporal();
     const { address, namespace } = config().temporal;
     const workflowId = newId('op');
-    const taskQueue = `again-${workflowId}`; // Of its own for each try.
+    const taskQueue = `again-${workflowId}`;
     installRuntime();
-    const codePath = join(await mkdtemp(join(tmpdir(), 'freehold-')), 'again.js');
-    const program = fileURLToPath(new URL('../support/bundle-again.ts', import.meta.url));
-    await promisify(execFile)(process.execPath, [program, codePath]);
     const native = await NativeConnection.connect({ address });
     const worker = await Worker.create({
       ...{ connection: native, namespace, taskQueue },
-      workflowBundle: { codePath },
+      workflowsPath: fileURLToPath(new URL('../support/workflows/again.ts', import.meta.url)),
     });
     await worker.runUntil(async () => {
       const { firstExecutionRunId } = await client.workflow.start('work', {
@@ -44,10 +36,8 @@ describe('shares in Temporal, of what is handed on', () => {
       const handle = client.workflow.getHandle(workflowId);
       await eventually(async () => {
         const { runId } = await handle.describe();
-        const { events } = await handle.fetchHistory();
-        // Twice seen to hang beside many other tests; should it again, its history says where.
-        assert.notEqual(runId, firstExecutionRunId, JSON.stringify(events));
-      }, 120);
+        assert.notEqual(runId, firstExecutionRunId);
+      });
       const { raw } = await handle.describe();
       const { priorityKey, fairnessKey, fairnessWeight } = raw.workflowExecutionInfo?.priority ?? {};
       assert.deepEqual([priorityKey, fairnessKey, fairnessWeight], [2, 'ten_again', 4]);
