@@ -12,11 +12,11 @@ import {
   type RunStep,
   refuseToBegin,
   StepFault,
-  skipStep,
   standsStill,
 } from './frame.ts';
 import { insistOnTurn, settledAs, statesAround } from './order.ts';
 import { evaluated, filled, filledJson, isTrue, locate, type Scope, scopeOf } from './scope.ts';
+import { skipStep } from './skip.ts';
 import { tell } from './telling.ts';
 
 /** Steps that have others inside them, or people to wait for: entered, and left when what they hold is over. */

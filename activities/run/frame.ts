@@ -164,13 +164,6 @@ export async function refuseToBegin(
   return { state: 'failed', code };
 }
 
-export async function skipStep({ sql, keyring, run }: Held, step: Beginning): Promise<Outcome> {
-  await beginStep(sql, keyring, run.id, step);
-  await endStep(sql, keyring, run.id, { path: step.path, state: 'skipped' });
-  await changeRun(sql, keyring, run, { events: [{ kind: 'step.skipped', path: step.path }] });
-  return { state: 'skipped' };
-}
-
 /** The step and the run as under way; a step counts once, however often a lost worker has it begun again. */
 export async function enter(held: Held, step: Beginning, counts: boolean): Promise<Begun> {
   const { sql, keyring, run } = held;

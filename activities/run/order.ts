@@ -1,8 +1,8 @@
-import { stepStates } from '../../models/tenant/run-step.ts';
+import { type Beginning, stepStates } from '../../models/tenant/run-step.ts';
 import type { Outcome } from '../../policies/run-plan.ts';
 import type { WorkflowStep } from '../../policies/workflow-definition.ts';
 import { type Held, StepFault } from './frame.ts';
-import type { Located } from './scope.ts';
+import { type Located, locate } from './scope.ts';
 
 /**
  * What Temporal says has ended is not believed: whoever can write there could hand one step's result to another, and so
@@ -60,7 +60,18 @@ function isOver(around: Around, step: WorkflowStep): boolean {
   return state === 'done' || isSkipped(around, step);
 }
 
-/** What comes after skipped steps alone is skipped with them, and has no row of its own. */
+/** Beside a step that is about to be skipped: those that are skipped by that. */
+export async function skippedWith(held: Held, skipped: Beginning): Promise<Beginning[]> {
+  const { steps = [], prefix = '' } = locate(held.carried.plan, skipped.path).levels.at(-1) ?? {};
+  const paths = steps.map(({ id }) => prefix + id);
+  const states: States = await stepStates(held.sql, held.run.id, paths);
+  states.set(skipped.path, 'skipped');
+  return steps
+    .filter((each) => !states.has(prefix + each.id) && isSkipped({ steps, prefix, states }, each))
+    .map(({ id, kind }) => ({ path: prefix + id, number: skipped.number, kind }));
+}
+
+/** What comes after skipped steps alone is skipped with them. */
 function isSkipped(around: Around, step: WorkflowStep): boolean {
   const state = around.states.get(around.prefix + step.id);
   if (state !== undefined) return state === 'skipped';

@@ -18,12 +18,12 @@ import {
   type RunStep,
   refuseToBegin,
   StepFault,
-  skipStep,
   standsStill,
 } from './frame.ts';
 import { meterTool } from './metering.ts';
 import { insistOnTurn, settledAs, statesAround } from './order.ts';
 import { evaluated, filled, filledJson, isTrue, locate, type Scope, scopeOf } from './scope.ts';
+import { skipStep } from './skip.ts';
 import { insistWithin } from './within.ts';
 
 /** A tool step or a condition of a workflow: begun in one transaction, had, and recorded in another. */

@@ -20,9 +20,9 @@ import {
   refuseToBegin,
   StepFault,
   settledBefore,
-  skipStep,
   standsStill,
 } from './frame.ts';
+import { skipStep } from './skip.ts';
 import { toolsFor } from './tools.ts';
 import { onceTokensAreFree, turnAccounting } from './turn-tokens.ts';
 import { insistOwnLimits, insistWithin } from './within.ts';

@@ -127,7 +127,14 @@ describe('runs', () => {
     assert.equal(mine.length, 1 + 3 + 3 + 1);
     assert.ok(mine.every((effect) => effect.times === 1));
     assert.equal(done.used.steps, 8);
-    assert.equal(done.steps.find((step) => step.path === 'never')?.state, 'skipped');
+    const skipped = done.steps.filter(({ state }) => state === 'skipped').map(({ path }) => path);
+    assert.deepEqual(skipped, ['behind', 'never']);
+    const { body } = await acme.call<{ items: { kind: string; path: string | null }[] }>(
+      'GET',
+      `/v1/runs/${run.id}/events`,
+    );
+    const told = body.items.filter(({ kind }) => kind === 'step.skipped').map(({ path }) => path);
+    assert.deepEqual(told, ['never', 'behind']);
   });
 
   it('R2.3 carry out an agent: turns of its model, tools, hand-off to another agent', async () => {
