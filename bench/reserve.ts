@@ -3,7 +3,7 @@ import type pg from 'pg';
 import { cellOf } from '../models/databases.ts';
 import { schemaOf } from '../models/ids.ts';
 import { decideInTenant, inTenant, type Place } from '../models/scope.ts';
-import { reserve } from '../models/tenant/quota-ledger.ts';
+import { reserve, reserveIn } from '../models/tenant/quota-ledger.ts';
 import { say, withEquipment } from './equipment.ts';
 import { connected, furnishedTenants } from './fill.ts';
 import { interleaved } from './statistics.ts';
@@ -13,7 +13,8 @@ import { type Line, report } from './table.ts';
  * Reservations a second, of one limit that everybody pulls at and of those of many tenants, against what no ledger can
  * do without: one conditional UPDATE, named, alone in its transaction, as the administrator, on connections of its own.
  * Two more say what stands between: the same as the tenant, in its schema, role and row security; and with a row of who
- * holds it until when, which is all that a tenant's ledger writes that gives back what the dead hold.
+ * holds it until when, which is all that a tenant's ledger writes that gives back what the dead hold. The last is what runs do:
+ * they reserve in the transaction of the act.
  */
 const tenantCount = 100;
 const callers = [1, 8, 32];
@@ -61,6 +62,7 @@ async function compared(
     raise: asTenant(tenants, 'raise'),
     hold: asTenant(tenants, 'hold'),
     reserve: reserving(tenants),
+    within: within(tenants),
   };
   // As in production, where every connection has met every organisation before.
   for (let at = 0; at < 4_000 / tenants.length; at++)
@@ -84,6 +86,7 @@ async function compared(
     { what: `${what}: the same as the tenant`, unit: '/s', values: valuesOf('raise'), floor },
     { what: `${what}: and a row of who holds it`, unit: '/s', values: valuesOf('hold'), floor },
     { what: `${what}: reserve`, unit: '/s', values: valuesOf('reserve'), floor, budget: { atLeast: 0.7 } },
+    { what: `${what}: in an act's own transaction`, unit: '/s', values: valuesOf('within'), floor },
   ];
 }
 
@@ -136,6 +139,11 @@ const reserving =
   (tenants: Place[]): Act =>
   (at) =>
     reserve(placeAt(tenants, at), { id: randomUUID(), seconds: 600 }, holding);
+
+const within =
+  (tenants: Place[]): Act =>
+  (at) =>
+    inTenant(placeAt(tenants, at), ({ sql }) => reserveIn(sql, { id: randomUUID(), seconds: 600 }, holding));
 
 function placeAt(tenants: Place[], at: number): Place {
   const place = tenants[at % tenants.length];

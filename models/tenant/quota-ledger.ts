@@ -7,6 +7,8 @@ import { inTenant, type Place, placeWithin, type Sql } from '../scope.ts';
 import { lockRules } from './quota.ts';
 import { fitsAtOnce, reserveStatements } from './quota-at-once.ts';
 import { lockCounters, lockReservations, saveBook } from './quota-counter.ts';
+import { doubt, freshlyRemembered, remember, rulesNow } from './quota-memory.ts';
+import { reserveOfOne } from './quota-of-one.ts';
 import {
   type Answered,
   type Asked,
@@ -56,16 +58,35 @@ export async function insistIn(sql: Sql, asked: readonly Asked[]): Promise<void>
   for (const [at, answer] of answers.entries()) if (asked[at]) granted(asked[at], answer);
 }
 
-/** Most often it fits, which takes half the statements; what does not is looked at closely, with nothing locked yet. */
-async function decided(sql: Sql, { tenantId }: Place, asked: Asked): Promise<Answered[]> {
+/** Most often it fits, which takes a few statements less; what does not is looked at closely, with nothing locked yet. */
+async function decided(sql: Sql, place: Place, asked: Asked): Promise<Answered[]> {
   if (!fitsAtOnce([asked])) return reserveAll(sql, [asked]);
   const now = await lockRules(sql, 'to apply');
-  let verdict: Row | undefined;
-  for (const { text, values } of reserveStatements(tenantId, [asked])) [verdict] = await sql(text, values);
-  if (verdict?.fits === true) return [{ taken: { amounts: everything(asked) }, now }];
+  if ((await fitsOne(sql, place, asked)) || (await fitsAll(sql, place, asked)))
+    return [{ taken: { amounts: everything(asked) }, now }];
   // Made by `hurriedWithin`; counters may not be locked before reservations are.
   await sql('ROLLBACK TO SAVEPOINT ledger');
   return hurried(sql, () => reserveAll(sql, [asked]));
+}
+
+async function fitsOne(sql: Sql, place: Place, asked: Asked): Promise<boolean> {
+  const known = freshlyRemembered(place);
+  if (!known) {
+    const { text, values } = rulesNow(place);
+    remember(place, await sql(text, values));
+    return false;
+  }
+  const ofOne = reserveOfOne(place.tenantId, [asked], known);
+  if (!ofOne) return false;
+  const held = (await sql(ofOne.text, ofOne.values)).length > 0;
+  if (!held) doubt(place);
+  return held;
+}
+
+async function fitsAll(sql: Sql, { tenantId }: Place, asked: Asked): Promise<boolean> {
+  let verdict: Row | undefined;
+  for (const { text, values } of reserveStatements(tenantId, [asked])) [verdict] = await sql(text, values);
+  return verdict?.fits === true;
 }
 
 /** Goes on without the ledger; what it used is counted when the meter takes it. */
