@@ -1,11 +1,13 @@
 import { z } from 'zod';
 import { ownSource, type Reading } from '../models/tenant/usage.ts';
 import type { UsageOwners } from '../models/tenant/usage-owners.ts';
+import { reportersId } from '../models/tenant/usage-reservation.ts';
 import { type MeterName, meterNames, meterOf } from '../policies/meters.ts';
 import type { Fault } from '../policies/refusal.ts';
 import { pointerTo } from './body.ts';
 import { faultsOf } from './faults.ts';
 import { id, line } from './shapes.ts';
+import { reservationId } from './usage-reservation.ts';
 
 /**
  * What other systems report to the meter: CloudEvents 1.0 (JSON), of which `source` and `id` together make one reading of
@@ -28,6 +30,7 @@ const data = z.strictObject({
   keyId: id('key').optional(),
   model: line(textMax).optional(),
   member: line(textMax).optional(),
+  reservationId: reservationId.optional(),
 });
 
 const attributes = ['specversion', 'id', 'source', 'type', 'time', 'datacontenttype', 'data'];
@@ -77,10 +80,15 @@ export function judgeEvent(sent: unknown, at: number, now: Date): Judged {
   const pointer = (path: PropertyKey[]) => pointerTo(['events', at, ...path]);
   const parsed = event.safeParse(lookedAt(sent));
   if (!parsed.success) return { id: idOf(sent), faults: faultsOf(parsed.error, pointer) };
-  const { id: eventId, source, type, time, data: used } = parsed.data;
+  const { id: eventId, source, type, time, data: told } = parsed.data;
+  const { reservationId: held, ...used } = told;
+  const moment = time === undefined ? now : new Date(time);
   return {
     id: eventId,
-    reading: { source, id: eventId, meter: type, at: time === undefined ? now : new Date(time), ...used },
+    reading: {
+      ...{ source, id: eventId, meter: type, at: moment, ...used },
+      ...(held !== undefined && { reservationId: reportersId(held) }),
+    },
   };
 }
 

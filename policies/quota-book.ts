@@ -79,7 +79,7 @@ export function addUse(book: Book, counter: Counter, amount: number, at: Date): 
   counter.used = usedAt(counter, book.now);
 }
 
-export type Wanted = { meter: Limited; amount: number; least?: number };
+export type Wanted = { meter: Limited; amount: number; least?: number | undefined };
 export type Want = {
   id: string;
   parentId: string | null;

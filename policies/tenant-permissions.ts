@@ -149,7 +149,12 @@ export const tenantPermissions: Permission[] = [
   tenant('update', 'Trigger', administrators, 'change such a trigger and exchange its secret', ['builder']),
   tenant('delete', 'Trigger', administrators, 'stop calls from outside from starting runs', ['builder']),
   tenant('read', 'Usage', usageWatchers, 'see what is used, by whom and by what'),
-  tenant('report', 'Usage', administrators, 'report what other systems used to the meter'),
+  tenant(
+    'report',
+    'Usage',
+    administrators,
+    'report what other systems used to the meter, and hold it before',
+  ),
   tenant('repair', 'Usage', administrators, 'make sums and limits what the single readings say again'),
   tenant('read', 'Quota', everyone, 'see limits and how much of them is used'),
   tenant('create', 'Quota', administrators, 'limit agents, keys or everybody further than the plan does'),

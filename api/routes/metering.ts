@@ -17,6 +17,12 @@ import { changeLadder, listLadderVersions, readLadder, simulateLadder } from './
 import { listReconciliations, repairUsage } from './usage-reconciliations.ts';
 import { readUsageReport } from './usage-report.ts';
 import {
+  listReservations,
+  makeReservation,
+  readReservation,
+  releaseReservation,
+} from './usage-reservations.ts';
+import {
   liftRestrictionOf,
   liftUsageRestriction,
   listRestrictions,
@@ -27,6 +33,10 @@ import {
 /** What is used, what limits it, and what happens near limits. */
 export const meteringRoutes: Route[] = [
   reportUsage,
+  makeReservation,
+  listReservations,
+  readReservation,
+  releaseReservation,
   listUsage,
   readUsageReport,
   readPlatformUsage,

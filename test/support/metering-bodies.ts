@@ -1,5 +1,14 @@
+import { freshSlug } from './tenants.ts';
+
 /** Acceptable bodies of the routes about use and limits, for the matrix of refusals. */
 export const meteringBodies: Record<string, (() => unknown) | null> = {
+  'post /usage/reservations': () => ({
+    id: freshSlug('job'),
+    amounts: [{ meter: 'tool-calls', amount: 1 }],
+  }),
+  'get /usage/reservations': null,
+  'get /usage/reservations/:reservationId': null,
+  'delete /usage/reservations/:reservationId': null,
   'get /usage-ladder': null,
   'get /usage-ladder/versions': null,
   'put /usage-ladder': () => ({ rungs: [{ at: 90, measure: 'warn' }], reason: 'a test' }),

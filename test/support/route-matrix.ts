@@ -305,6 +305,7 @@ const parameters: Record<string, (world: World) => Values> = {
   integrationId: of('integrationId', () => newId('int')),
   deliveryId: of('deliveryId', () => newId('dlv')),
   reconciliationId: of('reconciliationId', () => '20200101'),
+  reservationId: of('reservationId', () => 'nobodys'),
   notificationId: of('notificationId', () => newId('ntf')),
   quotaRequestId: of('quotaRequestId', () => newId('qrq')),
   tenantId: ({ acme, globex }) => ({

@@ -35,6 +35,7 @@ export type Ids = {
   quotaRequestId: string;
   quotaId: string;
   reconciliationId: string;
+  reservationId: string;
 };
 
 export async function worldOf(acme: Member, globex: Member): Promise<World> {
@@ -102,6 +103,7 @@ async function filled(as: Member): Promise<Ids> {
     runId: run.body.id,
     restrictionId: await restricted(as.tenant.id, { measure: 'warn' }),
     reconciliationId: await reconciled(as),
+    reservationId: await reserved(as),
   };
   return {
     agentId: agent.id,
@@ -115,6 +117,11 @@ async function filled(as: Member): Promise<Ids> {
     ...(await connected(as)),
     ...(await nearLimits(as)),
   };
+}
+
+async function reserved(as: Member): Promise<string> {
+  const amounts = [{ meter: 'tokens.output', amount: 1 }];
+  return (await made(as, '/v1/usage/reservations', { id: freshSlug('job'), amounts })).id;
 }
 
 /** A webhook that nobody has tried yet, and something that could not be delivered to it. */
