@@ -36,7 +36,8 @@ export function insistOnTurn(located: Placed, states: States): void {
   const { steps = [], prefix = '' } = levels.at(-1) ?? {};
   const begun = container === undefined || states.get(container) === 'running';
   const before = steps.filter(({ id }) => step.after.includes(id));
-  if (begun && before.every((each) => isOver({ steps, prefix, states }, each))) return;
+  const around = { steps, prefix, states, skipped: new Map() };
+  if (begun && before.every((each) => isOver(around, each))) return;
   throw new StepFault('refused', 'Its turn has not come: what it comes after is not over.');
 }
 
@@ -48,11 +49,15 @@ export async function insistAllOver(
 ): Promise<void> {
   const paths = prefixes.flatMap((prefix) => steps.map(({ id }) => prefix + id));
   const states = await stepStates(sql, run.id, paths);
-  const over = prefixes.every((prefix) => steps.every((each) => isOver({ steps, prefix, states }, each)));
+  const over = prefixes.every((prefix) => {
+    const around = { steps, prefix, states, skipped: new Map() };
+    return steps.every((each) => isOver(around, each));
+  });
   if (!over) throw new StepFault('refused', 'What is inside this step is not over.');
 }
 
-type Around = { steps: WorkflowStep[]; prefix: string; states: States };
+/** `skipped`: what is known already, for many may come after the same. */
+type Around = { steps: WorkflowStep[]; prefix: string; states: States; skipped: Map<string, boolean> };
 
 function isOver(around: Around, step: WorkflowStep): boolean {
   const state = around.states.get(around.prefix + step.id);
@@ -66,8 +71,9 @@ export async function skippedWith(held: Held, skipped: Beginning): Promise<Begin
   const paths = steps.map(({ id }) => prefix + id);
   const states: States = await stepStates(held.sql, held.run.id, paths);
   states.set(skipped.path, 'skipped');
+  const around = { steps, prefix, states, skipped: new Map() };
   return steps
-    .filter((each) => !states.has(prefix + each.id) && isSkipped({ steps, prefix, states }, each))
+    .filter((each) => !states.has(prefix + each.id) && isSkipped(around, each))
     .map(({ id, kind }) => ({ path: prefix + id, number: skipped.number, kind }));
 }
 
@@ -75,6 +81,10 @@ export async function skippedWith(held: Held, skipped: Beginning): Promise<Begin
 function isSkipped(around: Around, step: WorkflowStep): boolean {
   const state = around.states.get(around.prefix + step.id);
   if (state !== undefined) return state === 'skipped';
+  const known = around.skipped.get(step.id);
+  if (known !== undefined) return known;
   const before = around.steps.filter(({ id }) => step.after.includes(id));
-  return before.length > 0 && before.every((each) => isSkipped(around, each));
+  const skipped = before.length > 0 && before.every((each) => isSkipped(around, each));
+  around.skipped.set(step.id, skipped);
+  return skipped;
 }

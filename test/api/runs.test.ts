@@ -137,6 +137,19 @@ describe('runs', () => {
     assert.deepEqual(told, ['never', 'behind']);
   });
 
+  it('R2.3 skip at once what comes after skipped steps in however many ways', async () => {
+    const layer = (at: number) =>
+      ['a', 'b'].map((side) => ({
+        ...{ id: `${side}${at}`, kind: 'condition', if: 'true' },
+        after: at === 0 ? ['root'] : [`a${at - 1}`, `b${at - 1}`],
+      }));
+    const root = { id: 'root', kind: 'condition', if: 'true', when: 'false' };
+    const workflowId = await workflow([root, ...Array.from({ length: 40 }, (_, at) => layer(at)).flat()]);
+    const done = await ended(await start({ workflowId }));
+    assert.equal(done.state, 'succeeded');
+    assert.equal(done.steps.filter(({ state }) => state === 'skipped').length, 81);
+  });
+
   it('R2.3 carry out an agent: turns of its model, tools, hand-off to another agent', async () => {
     const helper = await makeAgent(acme.tenant.id, { instructions: 'say: the helper says hi' });
     const agentId = await makeAgent(acme.tenant.id, {
