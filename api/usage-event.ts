@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ownSource, type Reading } from '../models/tenant/usage.ts';
 import type { UsageOwners } from '../models/tenant/usage-owners.ts';
-import { reportersId } from '../models/tenant/usage-reservation.ts';
+import { ledgerId } from '../models/tenant/usage-reservation.ts';
 import { type MeterName, meterNames, meterOf } from '../policies/meters.ts';
 import type { Fault } from '../policies/refusal.ts';
 import { pointerTo } from './body.ts';
@@ -87,7 +87,7 @@ export function judgeEvent(sent: unknown, at: number, now: Date): Judged {
     id: eventId,
     reading: {
       ...{ source, id: eventId, meter: type, at: moment, ...used },
-      ...(held !== undefined && { reservationId: reportersId(held) }),
+      ...(held !== undefined && { reservationId: ledgerId(held) }),
     },
   };
 }

@@ -59,9 +59,15 @@ export async function readInTenant(place: Place, statements: Statement[]): Promi
  * The same for the ledger of limits, which changes what it reads: all of it happens, or nothing. The lock is that of
  * models/tenant/quota.ts, taken here because a statement less is a tenth of what a reservation costs.
  */
-export async function decideInTenant(place: Place, statements: Statement[]): Promise<Row[][]> {
+export async function decideInTenant(
+  place: Place,
+  statements: Statement[],
+  limits: 'apply' | 'change' = 'apply',
+): Promise<Row[][]> {
   const { text, values } = contextIn(place);
-  const context = { text: `${text}, pg_advisory_xact_lock_shared(hashtext('quotas'), hashtext($2))`, values };
+  const shared = limits === 'apply' ? '_shared' : '';
+  const lock = `pg_advisory_xact_lock${shared}(hashtext('quotas'), hashtext($2))`;
+  const context = { text: `${text}, ${lock}`, values };
   return read(tenantLedger(place.cell, place.login), context, statements, place.tenantId);
 }
 
@@ -152,14 +158,8 @@ async function unavailableAsRefusal<T>(act: () => Promise<T>): Promise<T> {
       throw new Refusal('unavailable', detail, { cause, retryAfterSeconds: 1 });
     }
     if (!isUnavailable(cause)) throw cause;
-    throw new Refusal(
-      'unavailable',
-      'The database of this region does not answer right now; try again shortly.',
-      {
-        cause,
-        retryAfterSeconds: 5,
-      },
-    );
+    const detail = 'The database of this region does not answer right now; try again shortly.';
+    throw new Refusal('unavailable', detail, { cause, retryAfterSeconds: 5 });
   }
 }
 

@@ -16,12 +16,7 @@ import { reportUsage } from './usage-events.ts';
 import { changeLadder, listLadderVersions, readLadder, simulateLadder } from './usage-ladder.ts';
 import { listReconciliations, repairUsage } from './usage-reconciliations.ts';
 import { readUsageReport } from './usage-report.ts';
-import {
-  listReservations,
-  makeReservation,
-  readReservation,
-  releaseReservation,
-} from './usage-reservations.ts';
+import { makeReservation, readReservation, releaseReservation } from './usage-reservations.ts';
 import {
   liftRestrictionOf,
   liftUsageRestriction,
@@ -34,7 +29,6 @@ import {
 export const meteringRoutes: Route[] = [
   reportUsage,
   makeReservation,
-  listReservations,
   readReservation,
   releaseReservation,
   listUsage,

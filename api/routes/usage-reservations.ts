@@ -1,9 +1,10 @@
 import { z } from 'zod';
+import type { Row } from '../../models/batch.ts';
 import { inTenant, type Place } from '../../models/scope.ts';
-import { whyRestricted } from '../../models/tenant/acting.ts';
+import { insistAllowed } from '../../models/tenant/acting.ts';
 import { releaseIn, reserve } from '../../models/tenant/quota-ledger.ts';
 import { usageOwners } from '../../models/tenant/usage-owners.ts';
-import { heldReservations, reportersId, usageReservation } from '../../models/tenant/usage-reservation.ts';
+import { isFor, ledgerId, usageReservation } from '../../models/tenant/usage-reservation.ts';
 import { Refusal } from '../../policies/refusal.ts';
 import { tenantRead, tenantWrite } from '../tenant-route.ts';
 import {
@@ -30,11 +31,12 @@ export const makeReservation = tenantWrite({
   permit,
   body: newReservation,
   answers: { 201: reservation },
+  notStored: 'asked again under its id it is the same',
   // In a transaction of its own: what many hold of one limit at once is held together, and nobody waits for a whole request.
   prepare: async ({ body, place, principal }) => {
     const tags = await insistUsable(place, body, principal.id);
     const { amounts, ...holding } = body;
-    return reserve(place, { ...holding, id: reportersId(body.id), seconds: secondsOf(body), tags }, amounts);
+    return reserve(place, { ...holding, id: ledgerId(body.id), seconds: secondsOf(body), tags }, amounts);
   },
   handle: async ({ tenant: { sql }, tenantId, body, prepared }) => {
     const { text, values } = usageReservation(tenantId, body.id);
@@ -51,15 +53,18 @@ export const makeReservation = tenantWrite({
   },
 });
 
-/** Tags of the agent it is for. Whom it names has to be of this organisation, and not to be kept from using more. */
-async function insistUsable(place: Place, wanted: NewReservation, principalId: string): Promise<string[]> {
-  const named = (['agentId', 'keyId', 'runId'] as const).filter((name) => wanted[name] !== undefined);
+/**
+ * Tags of the agent it is for. Whom it names has to be of this organisation and not to be kept from using more, and what is
+ * held or over under its id is nothing else than this.
+ */
+async function insistUsable(place: Place, wanted: NewReservation, reporter: string): Promise<string[]> {
+  const names = (['agentId', 'keyId', 'runId'] as const).filter((name) => wanted[name] !== undefined);
   return inTenant(place, async ({ sql }) => {
     const { ids, tags } = await usageOwners(
       sql,
-      named.map((name) => wanted[name] ?? ''),
+      names.map((name) => wanted[name] ?? ''),
     );
-    const errors = named
+    const errors = names
       .filter((name) => !ids.has(wanted[name] ?? ''))
       .map((name) => ({
         pointer: `/${name}`,
@@ -68,25 +73,24 @@ async function insistUsable(place: Place, wanted: NewReservation, principalId: s
       }));
     if (errors.length > 0)
       throw new Refusal('invalid-request', 'Nothing can be held for whom there is not.', { errors });
-    const restricted = await whyRestricted(sql, 'call a model', { principalId, agentId: wanted.agentId });
-    if (restricted) throw restricted;
+    const { text, values } = usageReservation(place.tenantId, wanted.id);
+    const [row] = await sql(text, values);
+    if (row) insistSame(row, wanted);
+    for (const principalId of [reporter, ...(wanted.keyId ? [wanted.keyId] : [])])
+      await insistAllowed(sql, 'call a model', { principalId, agentId: wanted.agentId });
     return tags.get(wanted.agentId ?? '') ?? [];
   });
 }
 
-/** More than this nobody reads; the longest are those that keep others out. */
-const listedMax = 200;
-
-export const listReservations = tenantRead({
-  method: 'get',
-  path: '/usage/reservations',
-  tag,
-  summary: `What other systems hold just now, the longest first; at most ${listedMax}`,
-  permit,
-  answers: { 200: z.object({ items: z.array(reservation) }) },
-  load: ({ tenantId }) => heldReservations(tenantId, listedMax),
-  handle: ({ rows }) => ({ status: 200, body: { items: rows.map(presentReservation) } }),
-});
+function insistSame(row: Row, { id, amounts }: NewReservation): void {
+  if (row.state !== 'held')
+    throw new Refusal('conflict', `${id} is over (${row.state}); what begins anew takes an id of its own.`);
+  if (!isFor(row, amounts))
+    throw new Refusal(
+      'conflict',
+      `${id} is held for other amounts; give it back first, or take another id for what is asked now.`,
+    );
+}
 
 export const readReservation = tenantRead({
   method: 'get',
@@ -111,7 +115,7 @@ export const releaseReservation = tenantWrite({
   answers: { 204: null },
   load: ({ tenantId, params: { reservationId: id } }) => usageReservation(tenantId, id),
   handle: async ({ tenant: { sql }, params: { reservationId: id } }) => {
-    await releaseIn(sql, [reportersId(id)]);
+    await releaseIn(sql, [ledgerId(id)]);
     return { status: 204, audit: { id, details: { released: true } } };
   },
 });

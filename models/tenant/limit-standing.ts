@@ -4,7 +4,7 @@ import type { Standing } from '../../policies/usage-ladder.ts';
 import type { Row } from '../batch.ts';
 import type { Sql } from '../scope.ts';
 import { ruleColumns, ruleOf } from './quota.ts';
-import { windowStart } from './quota-counter.ts';
+import { windowStart } from './quota-window.ts';
 
 /** How limits stand just now: what was used in the window of the moment, of each scope that has used anything in it. */
 export type Counted = Standing & Pick<QuotaRule, 'thresholds'>;

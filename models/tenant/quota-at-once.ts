@@ -3,8 +3,8 @@ import { type QuotaScope, scopesOf } from '../../policies/quotas.ts';
 import type { Statement } from '../batch.ts';
 import { schemaOf } from '../ids.ts';
 import { limitedBy, rulesDigest } from './quota.ts';
-import { windowStart } from './quota-counter.ts';
 import type { Asked } from './quota-reserving.ts';
+import { windowStart } from './quota-window.ts';
 
 /**
  * The usual case in one round trip: everything that is asked for fits. The first statement locks, in order, the counters

@@ -4,7 +4,7 @@ import type { Row, Statement } from '../batch.ts';
 import { newId, schemaOf } from '../ids.ts';
 import type { Place, Sql } from '../scope.ts';
 import { decideInTenant } from '../scope.ts';
-import { lockRules, lockToChange, ruleColumns, ruleOf } from './quota.ts';
+import { forgetRules, lockRules, ruleColumns, ruleOf } from './quota.ts';
 import { quotaList } from './quota-list.ts';
 import { startStatement } from './quota-start.ts';
 
@@ -74,7 +74,7 @@ export async function setQuota(
 ): Promise<{ quota: Row | undefined; ended: string[] }> {
   const schema = schemaOf(place.tenantId);
   const { hard = null, unreachable = null, raised } = setting;
-  const statements: Statement[] = lockToChange(`${schema}.`).map((text) => ({ text, values: [] }));
+  const statements: Statement[] = [{ text: forgetRules(`${schema}.`), values: [] }];
   if (plan) statements.push(...makeStatements(`${schema}.`, id, plan, now));
   // Who sets a raise, or takes it back, ends what was granted for a time; the requests' errands say so.
   const granted = statements.push({
@@ -94,7 +94,7 @@ export async function setQuota(
       ...[raised?.to ?? null, raised?.until ?? null],
     ],
   });
-  const results = await decideInTenant(place, [...statements, quotaList(place.tenantId, id)]);
+  const results = await decideInTenant(place, [...statements, quotaList(place.tenantId, id)], 'change');
   const ended = (results[granted - 1] ?? []).map((row) => String(row.operation_id));
   return { quota: results.at(-1)?.[0], ended };
 }

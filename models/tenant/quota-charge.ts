@@ -25,9 +25,19 @@ export type Charged = {
 
 type Entry = Wished & { reading: Reading };
 
-/** In the transaction that takes the readings, when they are rolled up and gone from the outbox. */
-export async function charge(sql: Sql, readings: readonly Reading[]): Promise<Charged[]> {
-  const ids = [...new Set(readings.flatMap(({ reservationId }) => reservationId ?? []))];
+export const reservationsOf = (readings: readonly Reading[]): Set<string> =>
+  new Set(readings.flatMap(({ reservationId }) => reservationId ?? []));
+
+/**
+ * In the transaction that takes the readings, when they are rolled up and gone from the outbox. `kept`: reservations that
+ * stay held beyond what these use of them.
+ */
+export async function charge(
+  sql: Sql,
+  readings: readonly Reading[],
+  kept: ReadonlySet<string> = new Set(),
+): Promise<Charged[]> {
+  const ids = [...reservationsOf(readings)];
   const now = await lockRules(sql, 'to apply');
   const rules = await rulesOn(
     sql,
@@ -54,7 +64,7 @@ export async function charge(sql: Sql, readings: readonly Reading[]): Promise<Ch
   countRest(book, counted, of, asReserved);
   for (const [at, { used }] of levels.entries()) setLevel(of[counted.length + at], used);
   const awaited = await stillToCome(sql, ids);
-  for (const id of ids) if (!awaited.has(id)) end(book, id, 'settled');
+  for (const id of ids) if (!awaited.has(id) && !kept.has(id)) end(book, id, 'settled');
   await saveBook(sql, book);
   return [...counters].flatMap(([key, counter]) => chargedOf(counter, before.get(key) ?? 0, now));
 }

@@ -11,6 +11,7 @@ import type { Slices } from '../../policies/quota-window.ts';
 import type { Row } from '../batch.ts';
 import type { Sql } from '../scope.ts';
 import { ruleColumns, ruleOf, rulesDigest } from './quota.ts';
+import { windowStart } from './quota-window.ts';
 
 /**
  * Counters and reservations, locked and read into a book (policies/quota-book.ts), and written back. Always in this
@@ -18,16 +19,8 @@ import { ruleColumns, ruleOf, rulesDigest } from './quota.ts';
  * moment it is.
  */
 
-/** Begins of windows that are in the past or go on for ever are handed on as seconds since 1970. */
-export const windowStart = (at: string) =>
-  `CASE WHEN q.time_window IN ('level', 'concurrent', 'rolling') THEN to_timestamp(0)
-    ELSE date_trunc(q.time_window, ${at}, q.zone) END`;
-
-/** When the window that begins then ends, by the clock of the limit's zone; nothing where nothing ends. */
-export const windowEnd = (start: string) =>
-  `CASE WHEN q.time_window IN ('level', 'concurrent', 'rolling') THEN NULL
-    WHEN q.time_window IN ('minute', 'hour') THEN ${start} + ('1 ' || q.time_window)::interval
-    ELSE (${start} AT TIME ZONE q.zone + ('1 ' || q.time_window)::interval) AT TIME ZONE q.zone END`;
+/** So many are given back by one look, so that whoever looks is done in the ledger's time; the next gives back more. */
+const expiredMax = 5_000;
 
 export type Named = { ids: readonly string[]; expired: boolean };
 
@@ -37,8 +30,8 @@ export async function lockReservations(sql: Sql, { ids, expired }: Named): Promi
   const rows = await sql(
     `WITH RECURSIVE named AS (
        SELECT id, parent_id FROM quota_reservations WHERE id IN (SELECT jsonb_array_elements_text($1::jsonb))
-       UNION SELECT id, parent_id FROM quota_reservations
-         WHERE $2::boolean AND state = 'held' AND expires_at <= clock_timestamp()
+       UNION (SELECT id, parent_id FROM quota_reservations
+         WHERE $2::boolean AND state = 'held' AND expires_at <= clock_timestamp() ORDER BY expires_at LIMIT ${expiredMax})
        UNION SELECT r.id, r.parent_id FROM quota_reservations r JOIN named n ON r.id = n.parent_id)
      SELECT r.id, r.parent_id, r.run_id, r.state, r.holds, r.budget, r.expires_at FROM quota_reservations r
      WHERE r.id IN (SELECT id FROM named) ORDER BY r.id FOR UPDATE`,

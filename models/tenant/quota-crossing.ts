@@ -5,8 +5,8 @@ import { auditInTenant } from '../audit.ts';
 import type { Sql } from '../scope.ts';
 import { amountNow } from './quota.ts';
 import type { Charged } from './quota-charge.ts';
-import { windowEnd } from './quota-counter.ts';
 import { exhaustionOf } from './quota-forecast.ts';
+import { windowEnd } from './quota-window.ts';
 import { queueWebhook } from './webhook.ts';
 
 /**

@@ -5,7 +5,7 @@ import type { QuotaRule } from '../../policies/quotas.ts';
 import type { Row, Statement } from '../batch.ts';
 import { schemaOf } from '../ids.ts';
 import { ruleColumns, ruleOf } from './quota.ts';
-import { windowStart } from './quota-counter.ts';
+import { windowStart } from './quota-window.ts';
 import { seatsTaken } from './seats.ts';
 
 /** Limits with what is gone of them in their windows of now: for whoever looks at them. */

@@ -2,8 +2,9 @@ import { freeOf, type Wanted } from '../../policies/quota-book.ts';
 import { limitsOn } from '../../policies/quotas.ts';
 import type { Sql } from '../scope.ts';
 import { ruleColumns, rulesOn } from './quota.ts';
-import { counterOf, windowStart } from './quota-counter.ts';
+import { counterOf } from './quota-counter.ts';
 import type { Holding } from './quota-reserving.ts';
+import { windowStart } from './quota-window.ts';
 
 /**
  * Whether there seems to be room, without a lock: for acts that should not be begun when there is none, and are decided

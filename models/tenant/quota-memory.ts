@@ -4,7 +4,7 @@ import type { Row, Statement } from '../batch.ts';
 import { schemaOf } from '../ids.ts';
 import type { Place } from '../scope.ts';
 import { amountNow, ruleColumns, ruleOf, rulesDigest } from './quota.ts';
-import { windowEnd, windowStart } from './quota-counter.ts';
+import { windowStands, windowStart } from './quota-window.ts';
 
 /**
  * What this process remembers of a tenant's limits. It decides nothing alone: a counter says by which limits it was last
@@ -41,7 +41,7 @@ export function rulesNow({ tenantId }: Place): Statement {
   return {
     text: `SELECT ${ruleColumns}, ${rulesDigest(`${schema}.`)} AS digest, ${amountNow} AS most,
         extract(epoch FROM ${windowStart('now()')})::float8 AS start,
-        least(${windowEnd(windowStart('now()'))}, CASE WHEN q.raised_until > now() THEN q.raised_until END) AS until
+        least(${windowStands('now()')}, CASE WHEN q.raised_until > now() THEN q.raised_until END) AS until
       FROM ${schema}.quotas q ORDER BY q.id`,
     values: [],
   };

@@ -1,7 +1,7 @@
 import { windowOf } from '../../policies/quota-window.ts';
 import { metersOf, type QuotaRule, type QuotaScope } from '../../policies/quotas.ts';
 import type { Statement } from '../batch.ts';
-import { windowStart } from './quota-counter.ts';
+import { windowStart } from './quota-window.ts';
 
 /**
  * A new limit begins with what the meter says was used of it in its window by now, for each of its scopes: it does not

@@ -4,9 +4,9 @@ import { effectiveAmount, planQuotaId } from '../../policies/quotas.ts';
 import type { Row } from '../batch.ts';
 import type { Sql } from '../scope.ts';
 import { ruleColumns, ruleOf } from './quota.ts';
-import { windowStart } from './quota-counter.ts';
 import { type Crossed, noticeCrossings } from './quota-crossing.ts';
 import { type Open, type Resolved, resolve } from './quota-resolution.ts';
+import { windowStart } from './quota-window.ts';
 
 /**
  * Looks at all limits of a tenant: what was measured, or whose limit was changed, may have crossed a threshold; what was

@@ -2,6 +2,7 @@ import { type Limited, metersOf, type QuotaRule } from '../../policies/quotas.ts
 import type { Row, Statement } from '../batch.ts';
 import { schemaOf } from '../ids.ts';
 import type { Sql } from '../scope.ts';
+import { windowStart } from './quota-window.ts';
 
 /** Limits as rows: what is limited, and by how much. How much of it is used stands in counters (quota-counter.ts). */
 export const ruleColumns = `q.id, q.meter, q.time_window, q.window_minutes, q.zone, q.scope, q.scope_id, q.amount,
@@ -71,17 +72,22 @@ export async function rulesOn(sql: Sql, meters: Iterable<Limited>): Promise<Quot
  * Taken before everything else; answers the time by the database's clock.
  */
 export async function lockRules(sql: Sql, how: 'to change' | 'to apply'): Promise<Date> {
-  if (how === 'to change') for (const text of lockToChange()) await sql(text);
+  if (how === 'to change') await changing(sql);
   const [row] = await sql<{ now: Date }>(
     `SELECT ${how === 'to apply' ? `${lockToApply}, ` : ''}clock_timestamp() AS now`,
   );
   return row?.now ?? new Date();
 }
 
+async function changing(sql: Sql): Promise<void> {
+  await sql(`SELECT pg_advisory_xact_lock${rulesLock}`);
+  await sql(forgetRules());
+}
+
 const rulesLock = `(hashtext('quotas'), hashtext(current_setting('app.tenant')))`;
 const lockToApply = `pg_advisory_xact_lock_shared${rulesLock}`;
-/** For a change that is one batch of statements. What processes remember of limits holds no longer (quota-memory.ts). */
-export const lockToChange = (schema = ''): string[] => [
-  `SELECT pg_advisory_xact_lock${rulesLock}`,
-  `UPDATE ${schema}quota_counters SET rules = NULL WHERE rules IS NOT NULL`,
-];
+/** What processes remember of limits holds no longer (quota-memory.ts); of windows that are over nothing is remembered. */
+export const forgetRules = (
+  prefix = '',
+) => `UPDATE ${prefix}quota_counters c SET rules = NULL FROM ${prefix}quotas q
+  WHERE c.quota_id = q.id AND c.rules IS NOT NULL AND c.window_start >= ${windowStart('now()')}`;

@@ -1,4 +1,4 @@
-import { windowEnd } from './quota-counter.ts';
+import { windowEnd } from './quota-window.ts';
 
 /**
  * What limits of whole days, weeks and months should have counted by the single readings, wherever the day $1 is in their

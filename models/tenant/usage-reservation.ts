@@ -1,4 +1,4 @@
-import type { Budget } from '../../policies/quota-book.ts';
+import type { Budget, Wanted } from '../../policies/quota-book.ts';
 import type { Row, Statement } from '../batch.ts';
 import { schemaOf } from '../ids.ts';
 
@@ -6,22 +6,29 @@ import { schemaOf } from '../ids.ts';
 
 /** They choose its id, which is kept apart from those of Freehold's own acts. */
 const prefix = 'reported/';
-export const reportersId = (chosen: string): string => prefix + chosen;
+export const ledgerId = (chosen: string): string => prefix + chosen;
 export const chosenId = ({ id }: Row): string => String(id).slice(prefix.length);
 
+// A lease that is over is over, whether or not somebody has come by since to give it back.
+const columns = `id, budget, expires_at,
+  CASE WHEN state = 'held' AND expires_at <= clock_timestamp() THEN 'expired' ELSE state END AS state`;
+
 export const usageReservation = (tenantId: string, chosen: string): Statement => ({
-  text: `SELECT id, state, budget, expires_at FROM ${schemaOf(tenantId)}.quota_reservations WHERE id = $1`,
-  values: [reportersId(chosen)],
+  text: `SELECT ${columns} FROM ${schemaOf(tenantId)}.quota_reservations WHERE id = $1`,
+  values: [ledgerId(chosen)],
 });
 
-/** What is held just now, longest first. */
-export const heldReservations = (tenantId: string, most: number): Statement => ({
-  text: `SELECT id, state, budget, expires_at FROM ${schemaOf(tenantId)}.quota_reservations
-    WHERE state = 'held' AND starts_with(id, $1) AND expires_at > clock_timestamp() ORDER BY expires_at DESC, id LIMIT $2`,
-  values: [prefix, most],
-});
-
-/** By meter what is still held of it; nothing is once it is over. */
+/** By meter what is still held of it; once it is over, what nobody used. */
 export const heldAmounts = ({ budget }: Row) =>
   // Written by the ledger alone.
   Object.entries((budget ?? {}) as Budget).map(([meter, { left, held }]) => ({ meter, amount: left + held }));
+
+/** Whether who asks again asks for what is held: as much, or as little as would do. */
+export function isFor(row: Row, wanted: readonly Wanted[]): boolean {
+  const held = new Map(heldAmounts(row).map(({ meter, amount }) => [meter, amount]));
+  const within = ({ meter, amount, least = amount }: Wanted) => {
+    const has = held.get(meter) ?? -1;
+    return has >= Math.min(least, amount) && has <= amount;
+  };
+  return held.size === wanted.length && wanted.every(within);
+}

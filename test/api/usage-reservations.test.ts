@@ -84,12 +84,36 @@ describe('what other systems hold before they use it', () => {
     const [before = '', after = ''] = [first.body.expiresAt, again.body.expiresAt].map(String);
     assert.ok(Date.parse(after) - Date.parse(before) > 500_000);
     assert.deepEqual(await taken(limit), at(0, 60));
+    for (const other of [[calls(61)], [calls(60), { meter: 'tokens.input', amount: 1 }]]) {
+      const { status, body } = await hold(other, { id, agentId });
+      assert.deepEqual([status, body.code], [409, 'conflict']);
+    }
     assert.equal((await hold([calls(41)], { agentId })).status, 429);
     const told = await report(25, id, { data: { value: 25, reservationId: id, agentId } });
     assert.equal(told.body.items[0]?.verdict, 'accepted', told.text);
     assert.deepEqual(await taken(limit), at(25, 0));
     assert.equal((await read(id)).body.state, 'settled');
+    const late = await hold([calls(60)], { id, agentId });
+    assert.deepEqual([late.status, late.body.code], [409, 'conflict'], late.text);
     assert.equal((await hold([calls(75)], { agentId })).status, 201);
+  });
+
+  it('R5.2 stays held when what is reported of it is not taken, or was known before', async () => {
+    const limit = await limited(10);
+    const { agentId } = limit;
+    const [known, id] = [freshSlug('event'), freshSlug('job')];
+    await report(0, freshSlug('job'), { id: known });
+    await hold([calls(10)], { id, agentId });
+    const ahead = new Date(Date.now() + 10 * 60_000).toISOString();
+    const told = [
+      await report(4, id, { time: ahead }),
+      await report(4, id, { id: known, data: { value: 4, reservationId: id, agentId } }),
+    ];
+    assert.deepEqual(
+      told.map(({ body }) => body.items[0]?.verdict),
+      ['refused', 'duplicate'],
+    );
+    assert.deepEqual(await taken(limit), at(0, 10));
   });
 
   it('R5.2 is given back by who holds it, and by itself when nobody says what became of it', async () => {
@@ -101,14 +125,7 @@ describe('what other systems hold before they use it', () => {
     assert.equal((await acme.call('DELETE', path)).status, 204);
     assert.deepEqual(await taken(limit), at(0, 0));
     assert.equal((await read(body.id)).body.state, 'settled');
-    const [long, short] = [
-      await hold([{ meter: 'tokens.output', amount: 5 }], { seconds: 86_400 }),
-      await hold([calls(10)], { agentId, seconds: 1 }),
-    ];
-    const { body: list } = await acme.call<{ items: Reservation[] }>('GET', '/v1/usage/reservations');
-    const ids = list.items.map(({ id }) => id);
-    assert.equal(ids[0], long.body.id);
-    assert.ok(ids.includes(short.body.id) && !ids.includes(body.id));
+    const short = await hold([calls(10)], { agentId, seconds: 1 });
     assert.equal((await hold([calls(1)], { agentId })).status, 429);
     await pause(1_100);
     assert.equal((await hold([calls(10)], { agentId })).status, 201);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { windowStart } from '../../models/tenant/quota-counter.ts';
+import { windowStands, windowStart } from '../../models/tenant/quota-window.ts';
 import { freeAgainAt, sliceOf, slicesWithin, windowOf } from '../../policies/quota-window.ts';
 import type { QuotaWindow } from '../../policies/quotas.ts';
 import { asked } from '../support/catalogue.ts';
@@ -78,6 +78,23 @@ describe('windows of limits', () => {
       differing.map(({ n, start }) => ({ ...sampled[n], start })),
       [],
     );
+  });
+
+  it('R5.2 stand for as long as a process may remember them, also where clocks skip or repeat midnight', async () => {
+    const zones = ['Atlantic/Azores', 'Africa/Cairo', 'Asia/Beirut', 'America/Santiago', 'America/Havana'];
+    const more = ['UTC', 'Asia/Kathmandu', 'Australia/Lord_Howe', 'America/St_Johns'];
+    const [row] = await asked<{ moments: number; turned: number }>(
+      `SELECT count(*)::int AS moments, count(*) FILTER (
+         WHERE ${windowStart(`${windowStands('q.at')} - interval '1 millisecond'`)} <> ${windowStart('q.at')})::int AS turned
+       FROM (SELECT zone, time_window, at FROM jsonb_array_elements_text($1::jsonb) AS zone,
+           unnest('{minute,hour,day,week,month}'::text[]) AS time_window,
+           generate_series(timestamptz '2024-03-01Z', '2024-05-10Z', '17 minutes') AS at
+         UNION ALL SELECT zone, 'day', at FROM jsonb_array_elements_text($1::jsonb) AS zone,
+           generate_series(timestamptz '2024-08-20Z', '2024-11-20Z', '17 minutes') AS at) AS q`,
+      [JSON.stringify([...zones, ...more])],
+    );
+    assert.ok((row?.moments ?? 0) > 300_000);
+    assert.equal(row?.turned, 0);
   });
 
   it('R5.2 begin one after the other, so that a clock that is set back counts in the window it was in', () => {

@@ -6,7 +6,6 @@ export const meteringBodies: Record<string, (() => unknown) | null> = {
     id: freshSlug('job'),
     amounts: [{ meter: 'tool-calls', amount: 1 }],
   }),
-  'get /usage/reservations': null,
   'get /usage/reservations/:reservationId': null,
   'delete /usage/reservations/:reservationId': null,
   'get /usage-ladder': null,

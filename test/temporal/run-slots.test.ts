@@ -86,7 +86,15 @@ describe('places for runs in a worker', () => {
     const gate = Promise.withResolvers<undefined>();
     outside.before.act = () => gate.promise;
     const { integrationId } = waiting;
-    const call = { id: 'call', kind: 'tool', integrationId, method: 'POST', path: '/stuck', body: {} };
+    const call = {
+      id: 'call',
+      kind: 'tool',
+      integrationId,
+      method: 'POST',
+      path: '/stuck',
+      body: {},
+      timeoutSeconds: 300,
+    };
     const over = JSON.stringify(Array.from({ length: 50 }, (_, at) => at));
     const many = await begin(waiting, { kind: 'map', over, concurrency: 50, steps: [call] });
     let calls = 0;
