@@ -65,7 +65,7 @@ export const reservation = z
         'Settled: used or given back. Unlimited: nothing that can be asked limits it, so nothing is held.',
     }),
     amounts: z.array(z.object({ meter: z.string(), amount: z.number() })).meta({
-      description: 'What may be used; once it is over, what nobody used of it.',
+      description: 'What is held, and may be used; nothing is once it is over.',
     }),
     expiresAt: moment.nullable(),
   })

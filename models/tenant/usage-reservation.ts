@@ -18,7 +18,7 @@ export const usageReservation = (tenantId: string, chosen: string): Statement =>
   values: [ledgerId(chosen)],
 });
 
-/** By meter what is still held of it; once it is over, what nobody used. */
+/** By meter what is still held of it. */
 export const heldAmounts = ({ budget }: Row) =>
   // Written by the ledger alone.
   Object.entries((budget ?? {}) as Budget).map(([meter, { left, held }]) => ({ meter, amount: left + held }));
