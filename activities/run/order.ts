@@ -12,13 +12,16 @@ type States = Map<string, string>;
 
 type Placed = Pick<Located, 'step' | 'levels' | 'within'>;
 
+/** The steps beside it, and how their paths begin. */
+const levelOf = ({ levels }: Pick<Placed, 'levels'>) => levels.at(-1) ?? { steps: [], prefix: '' };
+
 const containerOf = ({ levels, within }: Placed): string | undefined => levels.at(-1)?.item?.path ?? within;
 
 /** The step itself, those beside it, and what it is in: all that says whether its turn has come, or is over. */
 export function statesAround({ sql, run }: Held, located: Placed, path: string): Promise<States> {
-  const { step, levels } = located;
+  const { step } = located;
   const container = containerOf(located);
-  const { steps = [], prefix = '' } = levels.at(-1) ?? {};
+  const { steps, prefix } = levelOf(located);
   // What comes after nothing is judged by nothing beside it.
   const beside = step.after.length > 0 ? steps.map(({ id }) => prefix + id) : [];
   return stepStates(sql, run.id, [path, ...beside, ...(container === undefined ? [] : [container])]);
@@ -31,12 +34,12 @@ export function settledAs(states: States, path: string): Outcome | undefined {
 }
 
 export function insistOnTurn(located: Placed, states: States): void {
-  const { step, levels } = located;
+  const { step } = located;
   const container = containerOf(located);
-  const { steps = [], prefix = '' } = levels.at(-1) ?? {};
+  const { steps, prefix } = levelOf(located);
   const begun = container === undefined || states.get(container) === 'running';
   const before = steps.filter(({ id }) => step.after.includes(id));
-  const around = { steps, prefix, states, skipped: new Map() };
+  const around = aroundOf(steps, prefix, states);
   if (begun && before.every((each) => isOver(around, each))) return;
   throw new StepFault('refused', 'Its turn has not come: what it comes after is not over.');
 }
@@ -50,7 +53,7 @@ export async function insistAllOver(
   const paths = prefixes.flatMap((prefix) => steps.map(({ id }) => prefix + id));
   const states = await stepStates(sql, run.id, paths);
   const over = prefixes.every((prefix) => {
-    const around = { steps, prefix, states, skipped: new Map() };
+    const around = aroundOf(steps, prefix, states);
     return steps.every((each) => isOver(around, each));
   });
   if (!over) throw new StepFault('refused', 'What is inside this step is not over.');
@@ -58,6 +61,11 @@ export async function insistAllOver(
 
 /** `skipped`: what is known already, for many may come after the same. */
 type Around = { steps: WorkflowStep[]; prefix: string; states: States; skipped: Map<string, boolean> };
+
+const aroundOf = (steps: WorkflowStep[], prefix: string, states: States): Around => ({
+  ...{ steps, prefix, states },
+  skipped: new Map(),
+});
 
 function isOver(around: Around, step: WorkflowStep): boolean {
   const state = around.states.get(around.prefix + step.id);
@@ -67,11 +75,11 @@ function isOver(around: Around, step: WorkflowStep): boolean {
 
 /** Beside a step that is about to be skipped: those that are skipped by that. */
 export async function skippedWith(held: Held, skipped: Beginning): Promise<Beginning[]> {
-  const { steps = [], prefix = '' } = locate(held.carried.plan, skipped.path).levels.at(-1) ?? {};
+  const { steps, prefix } = levelOf(locate(held.carried.plan, skipped.path));
   const paths = steps.map(({ id }) => prefix + id);
   const states: States = await stepStates(held.sql, held.run.id, paths);
   states.set(skipped.path, 'skipped');
-  const around = { steps, prefix, states, skipped: new Map() };
+  const around = aroundOf(steps, prefix, states);
   return steps
     .filter((each) => !states.has(prefix + each.id) && isSkipped(around, each))
     .map(({ id, kind }) => ({ path: prefix + id, number: skipped.number, kind }));

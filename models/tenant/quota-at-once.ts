@@ -2,7 +2,7 @@ import type { Budget } from '../../policies/quota-book.ts';
 import { type QuotaScope, scopesOf } from '../../policies/quotas.ts';
 import type { Statement } from '../batch.ts';
 import { schemaOf } from '../ids.ts';
-import { limitedBy, rulesDigest } from './quota.ts';
+import { amountNow, limitedBy, rulesDigest } from './quota.ts';
 import type { Asked } from './quota-reserving.ts';
 import { windowStart } from './quota-window.ts';
 
@@ -38,7 +38,7 @@ const linesOf = (asked: readonly Asked[]): Line[] =>
 // OFFSET 0 here, and a subquery for each id below, for a join might read the whole of an index.
 const dueText = (schema: string, columns: string) => `(SELECT ${columns}, q.id AS quota_id, a.scope_id,
     ${windowStart('now()')} AS starts, q.time_window, q.window_minutes, q.hard,
-    CASE WHEN q.raised_until > now() THEN greatest(q.amount, q.raised_to) ELSE q.amount END AS most
+    ${amountNow} AS most
   FROM jsonb_to_recordset($1::jsonb)
     AS a(w integer, meter text, limited text, scope text, scope_id text, amount numeric)
   JOIN ${schema}.quotas q ON q.meter = a.limited AND q.scope = a.scope AND q.scope_id IN ('', a.scope_id) OFFSET 0) AS d`;

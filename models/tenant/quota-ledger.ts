@@ -7,7 +7,7 @@ import { inTenant, type Place, placeWithin, type Sql } from '../scope.ts';
 import { lockRules } from './quota.ts';
 import { fitsAtOnce, reserveStatements } from './quota-at-once.ts';
 import { lockCounters, lockReservations, saveBook } from './quota-counter.ts';
-import { doubt, freshlyRemembered, remember, rulesNow } from './quota-memory.ts';
+import { doubt, freshlyRemembered, type Known, remember, rulesNow } from './quota-memory.ts';
 import { reserveOfOne } from './quota-of-one.ts';
 import {
   type Answered,
@@ -70,17 +70,17 @@ async function decided(sql: Sql, place: Place, asked: Asked): Promise<Answered[]
 }
 
 async function fitsOne(sql: Sql, place: Place, asked: Asked): Promise<boolean> {
-  const known = freshlyRemembered(place);
-  if (!known) {
-    const { text, values } = rulesNow(place);
-    remember(place, await sql(text, values));
-    return false;
-  }
+  const known = freshlyRemembered(place) ?? (await lookedAt(sql, place));
   const ofOne = reserveOfOne(place.tenantId, [asked], known);
   if (!ofOne) return false;
   const held = (await sql(ofOne.text, ofOne.values)).length > 0;
   if (!held) doubt(place);
   return held;
+}
+
+async function lookedAt(sql: Sql, place: Place): Promise<Known> {
+  const { text, values } = rulesNow(place);
+  return remember(place, await sql(text, values));
 }
 
 async function fitsAll(sql: Sql, { tenantId }: Place, asked: Asked): Promise<boolean> {

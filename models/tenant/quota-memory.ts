@@ -15,7 +15,7 @@ export type Known = {
   rules: QuotaRule[];
   digest: string;
   /** By limit: when its window began, in seconds since 1970; how much holds of it now; and until when both are so. */
-  now: Map<string, { start: number; most: number; until: Date | null }>;
+  now: Map<string, { start: number; most: number; until: Date }>;
 };
 
 const memory = new LRUCache<string, Known & { at: number }>({ max: 10_000 });
@@ -54,7 +54,8 @@ export function remember({ tenantId }: Place, rows: readonly Row[]): Known {
     now: new Map(
       rows.map(({ id, start, most, until }) => [
         String(id),
-        { start: Number(start), most: Number(most), until: until instanceof Date ? until : null },
+        // The column is a moment of the statement above, and never null.
+        { start: Number(start), most: Number(most), until: until as Date },
       ]),
     ),
     at: performance.now(),

@@ -1,4 +1,4 @@
-import { limitsOn } from '../../policies/quotas.ts';
+import { type Applied, limitsOn } from '../../policies/quotas.ts';
 import type { Statement } from '../batch.ts';
 import { schemaOf } from '../ids.ts';
 import { budgetOf } from './quota-at-once.ts';
@@ -37,11 +37,10 @@ const several = {
 export function reserveOfOne(tenantId: string, asked: readonly Asked[], known: Known): Statement | undefined {
   const counter = onlyCounter(asked, known);
   if (!counter) return undefined;
-  const [quotaId, scopeId] = counter;
+  const { rule, scopeId } = counter;
+  const quotaId = rule.id;
   const now = known.now.get(quotaId);
-  const rule = known.rules.find(({ id }) => id === quotaId);
-  if (!now || !rule || rule.window === 'rolling' || (now.until && now.until.getTime() <= Date.now()))
-    return undefined;
+  if (!now || rule.window === 'rolling' || now.until.getTime() <= Date.now()) return undefined;
   let total = 0;
   const wants = asked.map(({ holding: { id, runId = null, seconds }, wanted }) => {
     const holds = wanted.map(({ meter, amount }) => ({
@@ -50,9 +49,8 @@ export function reserveOfOne(tenantId: string, asked: readonly Asked[], known: K
     for (const { amount } of wanted) total += amount;
     return { id, run_id: runId, seconds, holds, budget: budgetOf(wanted) };
   });
-  const until = now.until?.toISOString() ?? 'infinity';
   const most = rule.hard ? now.most : 'Infinity';
-  const values = [quotaId, scopeId, now.start, total, known.digest, until, most];
+  const values = [quotaId, scopeId, now.start, total, known.digest, now.until.toISOString(), most];
   const [alone, ...more] = wants;
   const schema = schemaOf(tenantId);
   if (!alone || more.length > 0)
@@ -67,16 +65,15 @@ export function reserveOfOne(tenantId: string, asked: readonly Asked[], known: K
   };
 }
 
-/** The counter that every meter of every act falls under, where there is no other. */
-function onlyCounter(asked: readonly Asked[], { rules }: Known): [string, string] | undefined {
-  let only: [string, string] | undefined;
+/** What every meter of every act falls under, where there is no other. */
+function onlyCounter(asked: readonly Asked[], { rules }: Known): Applied | undefined {
+  let only: Applied | undefined;
   for (const { holding, wanted } of asked)
     for (const { meter } of wanted) {
       const [limit, ...more] = limitsOn(rules, meter, holding);
       if (!limit || more.length > 0) return undefined;
-      const { rule, scopeId } = limit;
-      if (only && (only[0] !== rule.id || only[1] !== scopeId)) return undefined;
-      only = [rule.id, scopeId];
+      if (only && (only.rule !== limit.rule || only.scopeId !== limit.scopeId)) return undefined;
+      only = limit;
     }
   return only;
 }

@@ -72,20 +72,14 @@ export async function rulesOn(sql: Sql, meters: Iterable<Limited>): Promise<Quot
  * Taken before everything else; answers the time by the database's clock.
  */
 export async function lockRules(sql: Sql, how: 'to change' | 'to apply'): Promise<Date> {
-  if (how === 'to change') await changing(sql);
-  const [row] = await sql<{ now: Date }>(
-    `SELECT ${how === 'to apply' ? `${lockToApply}, ` : ''}clock_timestamp() AS now`,
-  );
+  const lock = `pg_advisory_xact_lock${how === 'to apply' ? '_shared' : ''}`;
+  const [row] = await sql<{ now: Date }>(`SELECT ${lock}(${rulesLock}), clock_timestamp() AS now`);
+  if (how === 'to change') await sql(forgetRules());
   return row?.now ?? new Date();
 }
 
-async function changing(sql: Sql): Promise<void> {
-  await sql(`SELECT pg_advisory_xact_lock${rulesLock}`);
-  await sql(forgetRules());
-}
+const rulesLock = `hashtext('quotas'), hashtext(current_setting('app.tenant'))`;
 
-const rulesLock = `(hashtext('quotas'), hashtext(current_setting('app.tenant')))`;
-const lockToApply = `pg_advisory_xact_lock_shared${rulesLock}`;
 /** What processes remember of limits holds no longer (quota-memory.ts); of windows that are over nothing is remembered. */
 export const forgetRules = (
   prefix = '',

@@ -32,20 +32,20 @@ export async function topConsumers(sql: Sql, of: Of): Promise<TopConsumers> {
 
 type Used = { id: string; used: number };
 
-const since = (scope: Of['scope']) => `FROM usage_hours h JOIN usage_series s ON s.id = h.series
+const useFor = (scope: Of['scope']) => `FROM usage_hours h JOIN usage_series s ON s.id = h.series
   WHERE s.meter = ANY ($1::text[]) AND ${whoseSeries(scope, 'agents')} AND h.hour >= date_trunc('hour', $3::timestamptz)`;
 const values = ({ meter, scopeId, since: at }: Of) => [metersOf(meter), scopeId, at];
 
 async function top(sql: Sql, column: 'agent_id' | 'key_id' | 'user_id' | 'model', of: Of): Promise<Used[]> {
   return sql<Used>(
-    `SELECT s.${column} AS id, sum(h.value)::float8 AS used ${since(of.scope)} AND s.${column} <> ''
+    `SELECT s.${column} AS id, sum(h.value)::float8 AS used ${useFor(of.scope)} AND s.${column} <> ''
      GROUP BY 1 HAVING sum(h.value) > 0 ORDER BY 2 DESC, 1 LIMIT ${topMax}`,
     values(of),
   );
 }
 
 async function unnamed(sql: Sql, of: Of): Promise<number> {
-  const text = `SELECT coalesce(sum(h.value), 0)::float8 AS used ${since(of.scope)} AND s.agent_id = ''`;
+  const text = `SELECT coalesce(sum(h.value), 0)::float8 AS used ${useFor(of.scope)} AND s.agent_id = ''`;
   const [row] = await sql<{ used: number }>(text, values(of));
   return row?.used ?? 0;
 }

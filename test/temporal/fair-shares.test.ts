@@ -1,14 +1,18 @@
 import assert from 'node:assert/strict';
 import { glob, readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import { type Client, WorkflowClient } from '@temporalio/client';
+import { NativeConnection, Worker } from '@temporalio/worker';
 import { config } from '../../models/databases.ts';
 import { newId } from '../../models/ids.ts';
 import { noteWeight } from '../../models/weights.ts';
 import { currentPlan } from '../../policies/plans.ts';
 import { temporal } from '../../temporal/client.ts';
+import { tenantPriority } from '../../temporal/priority.ts';
 import { runDataConverter, temporalNamespaceOf } from '../../temporal/run-namespace.ts';
 import { nextTimes, putRunSchedule } from '../../temporal/run-schedules.ts';
 import { placesInHand } from '../../temporal/run-slots.ts';
+import { installRuntime } from '../../temporal/runtime.ts';
 import { ensureSchedules } from '../../temporal/schedules.ts';
 import { startDiscovery, startOperation } from '../../temporal/start.ts';
 import { startRootRotation } from '../../temporal/start-root-rotation.ts';
@@ -29,6 +33,7 @@ import { placed } from '../support/people.ts';
 import { say } from '../support/retention.ts';
 import { begun, ended, type Runner, runner } from '../support/run-stage.ts';
 import { makeWorkflow, type Outside, startOutside } from '../support/run-world.ts';
+import { until } from '../support/runs.ts';
 import { type Stage, setStage } from '../support/stage.ts';
 
 const weightOfPlan = (name: string) => currentPlan(name)?.weight ?? assert.fail(name);
@@ -118,6 +123,31 @@ describe('shares in Temporal', () => {
     await startDiscovery({ emailHash: 'fair', requestId: newId('req') });
     for (const id of [rootRotationId, discoveryId('fair')])
       assert.deepEqual((await priorityOf(temporal().client.workflow, id)).slice(1), ['platform', 16]);
+  });
+
+  it('R10.2 go on with a workflow that hands itself on to a fresh history', async () => {
+    const { client } = temporal();
+    const { address, namespace } = config().temporal;
+    const taskQueue = 'again';
+    installRuntime();
+    const native = await NativeConnection.connect({ address });
+    const workflowsPath = fileURLToPath(new URL('../support/workflows/again.ts', import.meta.url));
+    const worker = await Worker.create({ connection: native, namespace, taskQueue, workflowsPath });
+    await worker.runUntil(async () => {
+      const { firstExecutionRunId, workflowId } = await client.workflow.start('work', {
+        taskQueue,
+        workflowId: newId('op'), // Of its own for each try.
+        args: [false],
+        priority: tenantPriority(2, 'ten_again', 4),
+      });
+      await until(async () => {
+        const { runId } = await client.workflow.getHandle(workflowId).describe();
+        return runId !== firstExecutionRunId;
+      });
+      assert.deepEqual(await priorityOf(client.workflow, workflowId), [2, 'ten_again', 4]);
+      await client.workflow.getHandle(workflowId).terminate();
+    });
+    await native.close();
   });
 
   it('R10.2 keep the wait of the lowest plan within what is stated, whatever the others have queued', async () => {
